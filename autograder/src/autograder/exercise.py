@@ -73,9 +73,7 @@ def check(
         says = inspect.cleandoc(function.__doc__ or "")
         name = getattr(function, "__name__", "?")
         if not says:
-            raise BrokenExercise(
-                f"The check `{name}` has no docstring.", "Write the line that the learner reads."
-            )
+            raise BrokenExercise(f"The check `{name}` has no docstring.", "Write the line that the learner reads.")
         if points < 1:
             raise BrokenExercise(f"The check `{name}` has no points.", "Give it one at least.")
         return Check(name, says, task, points, function, after, acts, tuple(hints))
@@ -239,13 +237,12 @@ def load_exercise(folder: Path) -> Exercise:
     match = re.fullmatch(r"ex(\d\d)_(\w+)", folder.name)
     if match is None:
         raise BrokenExercise(
-            f"{folder.name} is no exercise's name.", "Name the folder like ex06_virtual_environments."
+            f"{folder.name} is no exercise's name.",
+            "Name the folder like ex06_virtual_environments.",
         )
     if not page.is_file():
         raise BrokenExercise(f"{folder.name} has no exercise.md.", "Write the page.")
-    found = [
-        value for value in vars(_part(folder, "checks")).values() if isinstance(value, Check)
-    ]
+    found = [value for value in vars(_part(folder, "checks")).values() if isinstance(value, Check)]
     text = page.read_text(encoding="utf-8")
     title = re.search(r"^# (.+)$", text, re.MULTILINE)
     minutes = re.search(r"^minutes: *(\d+)\s*$", text, re.MULTILINE)
@@ -279,9 +276,7 @@ def load_exercise(folder: Path) -> Exercise:
                 f"{folder.name}/checks.py: `{one.name}` belongs to task {one.task}, which isn't there."
             )
         if one.after is not None and one.after not in found:
-            raise BrokenExercise(
-                f"{folder.name}/checks.py: `{one.name}` waits for a check of another exercise."
-            )
+            raise BrokenExercise(f"{folder.name}/checks.py: `{one.name}` waits for a check of another exercise.")
     identity = f"{match.group(1)}-{match.group(2).replace('_', '-')}"
     return Exercise(identity, title.group(1).strip(), int(minutes.group(1)), folder, tuple(tasks))
 

@@ -290,7 +290,8 @@ def open_workspace(exercise: Exercise) -> LiveWorkspace:
     live = _load(exercise.id, exercise)
     if live is None:
         raise UsageError(
-            f"There is no workspace for {exercise.id} yet.", f"Run `course begin {exercise.number:02}`."
+            f"There is no workspace for {exercise.id} yet.",
+            f"Run `course begin {exercise.number:02}`.",
         )
     return live
 

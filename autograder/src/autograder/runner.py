@@ -17,7 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from autograder.exceptions import BrokenExercise, CourseError, Failed, SandboxError, SnapshotError, UsageError
+from autograder.exceptions import (
+    BrokenExercise,
+    CourseError,
+    Failed,
+    SandboxError,
+    SnapshotError,
+    UsageError,
+)
 from autograder.exercise import Check, Exercise, Task, find_exercise
 from autograder.folder import LiveWorkspace, index, remove_tree, sandbox, submit_folder
 from autograder.places import cache
@@ -201,9 +208,7 @@ def _evaluate(one: Check, work: Workspace) -> Outcome:
     try:
         one.function(work)
     except Failed as failed:
-        return Outcome(
-            one, "failed", failed.expected, failed.found, failed.next_step, failed.evidence
-        )
+        return Outcome(one, "failed", failed.expected, failed.found, failed.next_step, failed.evidence)
     except SandboxError as error:
         return Outcome(one, "error", None, error.message, error.next_step or None)
     except Exception as error:
@@ -279,10 +284,7 @@ def _keep(outcome: Outcome, kept: Path) -> None:
     """Keep a result for whoever has the same state; our own errors are tried again."""
     if outcome.state not in ("passed", "failed"):
         return
-    record = {
-        name: getattr(outcome, name)
-        for name in ("state", "expected", "found", "next_step", "evidence")
-    }
+    record = {name: getattr(outcome, name) for name in ("state", "expected", "found", "next_step", "evidence")}
     try:
         kept.parent.mkdir(parents=True, exist_ok=True)
         fresh = kept.with_name(f"{kept.name}.{os.getpid()}")
@@ -297,9 +299,7 @@ def snapshot_name(exercise: Exercise) -> str:
     return f"{exercise.id}.snapshot"
 
 
-def check_snapshot(
-    snapshot: Path | bytes, *, acting: bool = True, tier: str | None = None
-) -> Verdict:
+def check_snapshot(snapshot: Path | bytes, *, acting: bool = True, tier: str | None = None) -> Verdict:
     """Check a submitted snapshot, which may be hostile.
 
     Raises:
@@ -309,11 +309,15 @@ def check_snapshot(
     if isinstance(snapshot, Path):
         try:
             if snapshot.stat().st_size > SnapshotTree.LARGEST:
-                raise SnapshotError(f"{snapshot.name} is too large for a snapshot.", "Submit the one that the course wrote.")
+                raise SnapshotError(
+                    f"{snapshot.name} is too large for a snapshot.",
+                    "Submit the one that the course wrote.",
+                )
             data = snapshot.read_bytes()
         except OSError as error:
             raise UsageError(
-                f"{snapshot} can't be read: {error.strerror}.", "Name a file that ends in .snapshot."
+                f"{snapshot} can't be read: {error.strerror}.",
+                "Name a file that ends in .snapshot.",
             ) from error
     else:
         data = snapshot
@@ -344,7 +348,7 @@ def _signature(folder: Path) -> str:
     return found.hexdigest()
 
 
-_latest: dict[Path, tuple[str, Verdict]] = {}
+_latest: dict[Path, tuple[tuple[str, bool, Path | None], Verdict]] = {}
 
 
 def check_live(live: LiveWorkspace, *, acting: bool = True, submit: bool = True) -> Verdict:
@@ -362,16 +366,16 @@ def check_live(live: LiveWorkspace, *, acting: bool = True, submit: bool = True)
         )
     target = submit_folder(live) if submit else None
     written = target / snapshot_name(exercise) if target else None
-    signature = f"{_signature(live.project)} {acting} {written} {written and written.exists()}"
+    signature = (_signature(live.project), acting, written)
     known = _latest.get(live.project)
-    if known is not None and known[0] == signature:
+    if known is not None and known[0] == signature and (written is None or written.exists()):
         return known[1]
     data = pack(live.tree, live.facts, index().known, exercise=exercise.id)
     verdict = check_snapshot(data, acting=acting, tier=live.tier)
     if written is not None:
         _write(written, data)
     if verdict.state != "error":
-        _latest[live.project] = (signature.replace(" False", " True"), verdict)
+        _latest[live.project] = (signature, verdict)
     return verdict
 
 

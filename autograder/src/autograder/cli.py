@@ -1,0 +1,309 @@
+"""The `course` command: everything the notebook can do, without Jupyter.
+
+Exit status: 0 all is well (for `check`: all passed), 1 something failed, 2 the command was used wrongly, 3 our error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import errno
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from autograder import __version__
+from autograder.exceptions import CourseError, UsageError
+
+__all__ = ["main"]
+
+# Imports of the package's own modules stand in the functions: `course --help` and `course shell` start at once.
+
+
+def _say(text: str = "") -> None:
+    print(text, flush=True)
+
+
+def _list(_: argparse.Namespace) -> int:
+    from autograder import folder, runner
+    from autograder.exercise import find_exercises
+
+    for exercise in find_exercises():
+        try:
+            verdict = runner.check_live(folder.open_workspace(exercise), acting=False, submit=False)
+            progress = f"{verdict.score} of {exercise.points} points"
+        except UsageError:
+            progress = "not begun"
+        _say(f"{exercise.id:32} {exercise.title:44} {exercise.minutes:3} min   {progress}")
+    return 0
+
+
+def _begin(arguments: argparse.Namespace) -> int:
+    from autograder import folder
+    from autograder.exercise import find_exercise
+
+    exercise = find_exercise(arguments.exercise)
+    live = folder.begin(exercise)
+    _say(f"{exercise.title}: your workspace is {live.project}.")
+    _say(
+        f"Open its shell with `course shell {exercise.number:02}`, and look at it with `course check {exercise.number:02}`."
+    )
+    return 0
+
+
+def _reset(arguments: argparse.Namespace) -> int:
+    from autograder import folder
+    from autograder.exercise import find_exercise
+
+    exercise = find_exercise(arguments.exercise)
+    if not arguments.yes and sys.stdin.isatty():
+        answer = input(f"Put {exercise.id} back to its start? What you did is kept until the next reset. [y/N] ")
+        if answer.strip().lower() not in ("y", "yes"):
+            _say("Nothing was changed.")
+            return 1
+    live = folder.reset(exercise)
+    _say(f"{exercise.id} is as new. What you had done is in {live.state / 'before-reset'} until the next reset.")
+    return 0
+
+
+def _shell(arguments: argparse.Namespace) -> int:
+    from autograder import folder
+    from autograder.exercise import find_exercise
+    from autograder.sandbox import Limits
+
+    if arguments.exercise:
+        live = folder.begin(find_exercise(arguments.exercise))
+    else:
+        live = folder.current() or folder.begin_free()
+    if arguments.command:
+        done = live.sandbox.run(arguments.command, live.place, limits=Limits(wall_seconds=600))
+        sys.stdout.write(done.output)
+        if done.stopped:
+            _say(done.stopped)
+        return done.exit_status
+    if live.exercise is None:
+        _say("No exercise is begun yet, so this is a scratch workspace.")
+        _say(
+            "Run the first cell of an exercise, or type `course begin 06` in an ordinary terminal, then open a new shell."
+        )
+    return live.sandbox.interactive(live.place, title=live.name)
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from autograder import folder, report, runner
+    from autograder.exercise import find_exercise
+
+    exercise = find_exercise(arguments.exercise)
+
+    def look() -> runner.Verdict:
+        if arguments.snapshot:
+            verdict = runner.check_snapshot(Path(arguments.snapshot), tier=arguments.tier)
+            if verdict.exercise != exercise:
+                raise UsageError(
+                    f"{arguments.snapshot} is a snapshot of {verdict.exercise.id}.",
+                    f"Run `course check {verdict.exercise.number:02} --snapshot …`.",
+                )
+            return verdict
+        return runner.check_live(folder.open_workspace(exercise))
+
+    verdict = look()
+    while arguments.watch and verdict.state != "passed":
+        _say("\033[H\033[2J" * sys.stdout.isatty() + report.as_text(verdict))
+        shown = verdict
+        while verdict == shown:
+            time.sleep(1)
+            verdict = look()
+    _say(verdict.to_json().rstrip("\n") if arguments.json else report.as_text(verdict))
+    return {"passed": 0, "failed": 1}.get(verdict.state, 3)
+
+
+def _hint(arguments: argparse.Namespace) -> int:
+    from autograder import folder, runner
+    from autograder.exercise import find_exercise
+
+    exercise = find_exercise(arguments.exercise)
+    if arguments.answer:
+        if arguments.task is None:
+            raise UsageError("Whose answer?", f"Name the task: `course hint {exercise.number:02} 1 --answer`.")
+        task = exercise.task(arguments.task)
+        _say(f"Task {task.number}: {task.title}. One way to do it:\n\n{task.answer.rstrip()}")
+        return 0
+    hint = runner.next_hint(folder.open_workspace(exercise), arguments.task)
+    if hint is None:
+        _say("Nothing is left to do there.")
+        return 0
+    _say(f"Task {hint.task.number}, {hint.task.title}. Still missing: {hint.check.says}")
+    _say(f"Hint {hint.number} of {hint.of}: {hint.text}")
+    if hint.number == hint.of:
+        _say(
+            f"That was the last hint. To see an answer: `course hint {exercise.number:02} {hint.task.number} --answer`."
+        )
+    return 0
+
+
+def _doctor(_: argparse.Namespace) -> int:
+    from autograder import doctor
+
+    problems = 0
+    for finding in doctor.examine():
+        _say(f"{'ok  ' if finding.good else 'note'}  {finding.about}: {finding.found}")
+        if not finding.good:
+            problems += 1
+            _say(f"      {finding.next_step}")
+    return 1 if problems else 0
+
+
+def _build(arguments: argparse.Namespace) -> int:
+    from autograder import authoring
+    from autograder.places import course_root
+
+    root = course_root()
+    if root is None:
+        raise UsageError("This is no copy of the course.", "Run the command in a clone of its repository.")
+    drifted = authoring.build(root, check=arguments.check)
+    for path in drifted:
+        _say(f"{'differs' if arguments.check else 'written'}: {path}")
+    if arguments.check and drifted:
+        _say("What is committed isn't what the sources say. Run `make build` and commit the result.")
+        return 1
+    _say("All that is built is up to date.")
+    return 0
+
+
+def _index_fetch(_: argparse.Namespace) -> int:
+    from autograder.index.mirror import fetch_mirror
+    from autograder.places import cache
+
+    fetch_mirror(cache())
+    return 0
+
+
+def _index_list(_: argparse.Namespace) -> int:
+    from autograder.folder import index
+
+    catalogue = index()
+    for name in catalogue.projects:
+        _say(f"{name:24} {', '.join(str(one) for one in catalogue.releases(name))}")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="course",
+        description="Learn Python packaging by doing it.",
+        epilog="Example: course begin 06 && course shell 06",
+    )
+    parser.add_argument("--version", action="version", version=f"Wheelhouse {__version__}")
+    parser.add_argument("--debug", action="store_true", help="show a traceback where something of ours breaks")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    def add(name: str, run: Callable[[argparse.Namespace], int], text: str, example: str) -> argparse.ArgumentParser:
+        one = commands.add_parser(name, help=text, description=text, epilog=f"Example: {example}")
+        one.set_defaults(run=run)
+        return one
+
+    def exercise(one: argparse.ArgumentParser, **options: str) -> None:
+        one.add_argument(
+            "exercise",
+            metavar="EX",
+            help="a number, an id, or any part of it only one has",
+            **options,
+        )  # type: ignore[arg-type]
+
+    add("list", _list, "list the exercises, with your progress", "course list")
+    exercise(add("begin", _begin, "make an exercise's workspace, or open it again", "course begin 06"))
+    one = add("reset", _reset, "put a workspace back to its start", "course reset 06")
+    exercise(one)
+    one.add_argument("-y", "--yes", action="store_true", help="don't ask")
+    one = add(
+        "shell",
+        _shell,
+        "open the sandboxed shell, or run one command in it",
+        "course shell 06 -- python --version",
+    )
+    exercise(one, nargs="?")
+    one = add("check", _check, "say what is done and what is missing", "course check 06 --watch")
+    exercise(one)
+    one.add_argument("--json", action="store_true", help="the whole verdict, for programs")
+    one.add_argument(
+        "--watch",
+        action="store_true",
+        help="look again whenever something changes, until all is done",
+    )
+    one.add_argument("--snapshot", metavar="FILE", help="check a submitted snapshot instead of the workspace")
+    one.add_argument("--tier", choices=["strong", "basic"], help=argparse.SUPPRESS)
+    one = add("hint", _hint, "give the next hint", "course hint 06 2")
+    exercise(one)
+    one.add_argument(
+        "task",
+        metavar="TASK",
+        type=int,
+        nargs="?",
+        help="the task's number; by default the first undone one",
+    )
+    one.add_argument("--answer", action="store_true", help="show one right answer to the task")
+    add(
+        "doctor",
+        _doctor,
+        "say what works on this machine, and what to do about what doesn't",
+        "course doctor",
+    )
+    one = add(
+        "build",
+        _build,
+        "make notebooks, solutions and exercises from their sources",
+        "course build --check",
+    )
+    one.add_argument("--check", action="store_true", help="write nothing; fail if something would be written")
+    one = add("index", _index_list, "list what the course's own index serves", "course index fetch")
+    more = one.add_subparsers(title="commands", metavar="COMMAND")
+    more.add_parser("fetch", help="fetch the real distributions that the index mirrors").set_defaults(run=_index_fetch)
+    return parser
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status."""
+    given = list(sys.argv[1:] if words is None else words)
+    command: list[str] = []
+    if "--" in given:  # what follows is the sandbox's, with its own options
+        at = given.index("--")
+        given, command = given[:at], given[at + 1 :]
+    arguments = _parser().parse_args(given)
+    arguments.command = command
+    try:
+        return int(arguments.run(arguments))
+    except CourseError as error:
+        print(f"course: {error}", file=sys.stderr)
+        return error.exit_status
+    except KeyboardInterrupt:
+        print(
+            "\ncourse: stopped. Nothing is lost; run the command again when you like.",
+            file=sys.stderr,
+        )
+        return 130
+    except BrokenPipeError:
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if arguments.debug:
+            traceback.print_exc()
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            print(
+                "course: the disk is full. Make room and run the command again; nothing is lost.",
+                file=sys.stderr,
+            )
+            return 3
+        print(
+            f"course: something of ours broke ({type(error).__name__}: {error}). "
+            "Run the command with --debug before its name and report what it prints.",
+            file=sys.stderr,
+        )
+        return 3
+
+
+if __name__ == "__main__":
+    sys.exit(main())

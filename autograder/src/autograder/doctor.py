@@ -1,0 +1,79 @@
+"""What works on this machine, and what to do about what doesn't."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from autograder.exceptions import CourseError
+from autograder.folder import index, sandbox
+from autograder.places import cache, course_root, labs
+from autograder.sandbox import tiers
+from autograder.sandbox.system_python import system_python_version
+
+__all__ = ["Finding", "examine"]
+
+ROOM = 500_000_000
+"""Bytes below which an exercise with several environments may fill the disk."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at."""
+
+    about: str
+    found: str
+    good: bool
+    next_step: str = ""
+
+
+def examine() -> Iterator[Finding]:
+    """Look at the sandbox, Python, index, disk and tools; each finding as soon as it is there."""
+    root = course_root()
+    yield Finding("course", str(root or "installed package only"), True)
+    yield Finding("workspaces", str(labs()), True)
+    supported = sys.version_info >= (3, 11)
+    yield Finding(
+        "Python",
+        f"{platform.python_version()} in {sys.base_prefix}; the sandbox's is {system_python_version()}",
+        supported,
+        "Use Python 3.11 or newer: `make lab PYTHON=python3.13`.",
+    )
+    try:
+        yield Finding(
+            "sandbox",
+            f"{sandbox().tier} is in force",
+            sandbox().tier != "basic",
+            "See the tiers below for a stronger one.",
+        )
+    except CourseError as error:
+        yield Finding("sandbox", error.message, False, error.next_step)
+    for one in tiers(index()):
+        yield Finding(
+            f"tier {one.tier}",
+            f"{'works' if one.works else one.reason}; it {one.guarantees}",
+            one.works,
+            one.how_to_get,
+        )
+    count = len(index().projects)
+    mirrored = any((cache() / "mirror").glob("*.whl"))
+    yield Finding(
+        "index",
+        f"{count} projects, real distributions {'fetched' if mirrored else 'not fetched'}",
+        mirrored,
+        "Run `course index fetch` once with a network.",
+    )
+    where = next(folder for folder in (labs(), *labs().parents) if folder.exists())
+    free = shutil.disk_usage(where).free
+    yield Finding(
+        "disk",
+        f"{free / 1e9:.1f} GB free for workspaces",
+        free > ROOM,
+        "Make room, or set WHEELHOUSE_LABS to a folder on another disk.",
+    )
+    for tool, use in (("git", "exercise 06, task 5"), ("bash", "the sandboxed shell")):
+        there = shutil.which(tool)
+        yield Finding(tool, there or "not found", there is not None, f"Install {tool}: {use} needs it.")
