@@ -1,0 +1,64 @@
+"""What every test may use: labs of its own, and workspaces in a given state."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from autograder import folder
+from autograder.exercise import Exercise
+from autograder.folder import LiveWorkspace
+from autograder.places import cache
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_cache() -> Iterator[None]:
+    """Let a test that moves into another course's folder still find the one cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WHEELHOUSE_CACHE", str(cache()))
+        yield
+
+
+@pytest.fixture
+def labs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Labs of this test's own, which are gone after it."""
+    place = tmp_path / "labs"
+    monkeypatch.setenv("WHEELHOUSE_LABS", str(place))
+    return place
+
+
+@pytest.fixture(scope="session")
+def pristine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Exercise], Path]]:
+    """Labs in which an exercise was just begun: made once, to be copied."""
+    made: dict[str, Path] = {}
+
+    def give(exercise: Exercise) -> Path:
+        if exercise.id not in made:
+            place = tmp_path_factory.mktemp("pristine")
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv("WHEELHOUSE_LABS", str(place))
+                folder.begin(exercise)
+            made[exercise.id] = place
+        return made[exercise.id]
+
+    yield give
+    for place in made.values():
+        folder.remove_tree(place)
+
+
+@pytest.fixture
+def begun(labs: Path, pristine: Callable[[Exercise], Path]) -> Iterator[Callable[[Exercise], LiveWorkspace]]:
+    """A workspace of this test's own, as it is when an exercise has just been begun."""
+
+    def give(exercise: Exercise) -> LiveWorkspace:
+        if labs.exists():
+            folder.remove_tree(labs)
+        subprocess.run(["cp", "-a", pristine(exercise), labs], check=True)
+        return folder.open_workspace(exercise)
+
+    yield give
+    shutil.rmtree(labs, ignore_errors=True)

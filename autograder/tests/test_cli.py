@@ -1,0 +1,223 @@
+"""Tests of `autograder.cli`: the command as a learner types it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from autograder.cli import main
+from autograder.exercise import Exercise, find_exercise
+from autograder.folder import LiveWorkspace
+
+Begun = Callable[[Exercise], LiveWorkspace]
+
+
+def course(*words: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Type a `course` command and give what it printed."""
+    return subprocess.run(
+        [sys.executable, "-m", "autograder.cli", *map(str, words)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "NO_COLOR": "1", **variables},
+        stdin=subprocess.DEVNULL,
+        timeout=200,
+        check=False,
+    )
+
+
+COMMANDS = ["list", "begin", "reset", "shell", "check", "hint", "doctor", "build", "index"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """`--help` says what the command does and shows it used."""
+    with pytest.raises(SystemExit) as ended:
+        main([command, "--help"])
+
+    assert ended.value.code == 0
+    assert re.search(rf"Example: course {command}\b", capsys.readouterr().out)
+
+
+def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    """`course --help` is the menu, and this file's list is complete."""
+    with pytest.raises(SystemExit):
+        main(["--help"])
+
+    assert re.findall(r"^    (\w+) ", capsys.readouterr().out, re.MULTILINE) == COMMANDS
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["begin", "99"], "There is no exercise '99'. There are: 06-virtual-environments"),
+        (["check", "06"], "There is no workspace for 06-virtual-environments yet. Run `course begin 06`."),
+        (["hint", "06"], "Run `course begin 06`"),
+        (["check", "06", "--snapshot", "nowhere.snapshot"], "can't be read"),
+        (["hint", "06", "--answer"], "Name the task"),
+        (["hint", "06", "9", "--answer"], "has no task 9"),
+    ],
+)
+def test_a_wrong_call_is_answered_in_one_sentence(labs: Path, words: list[str], sentence: str) -> None:
+    """What was wrong and the next step, on stderr, with exit status 2 and no traceback."""
+    done = course(*words)
+
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_check_tells_its_result_by_exit_status(begun: Begun) -> None:
+    """0 when all is done, 1 when something is missing; the JSON is the verdict."""
+    exercise = find_exercise("06")
+    live = begun(exercise)
+
+    before = course("check", "06", "--json")
+    for task in exercise.tasks:
+        live.sandbox.run(["bash", "-c", task.answer], live.place)
+    after = course("check", "06", "--json")
+
+    assert (before.returncode, after.returncode) == (1, 0)
+    assert json.loads(before.stdout)["score"] == 0
+    assert json.loads(after.stdout)["score"] == exercise.points
+    assert before.stderr == after.stderr == ""
+
+
+def test_check_says_what_was_found_and_the_next_step(begun: Begun) -> None:
+    """For people: every task with its points, and for what is missing why and what to look at."""
+    begun(find_exercise("06"))
+
+    shown = course("check", "06").stdout
+
+    assert "0 of 20" in shown
+    assert "Run `" in shown
+    assert "\x1b" not in shown
+
+
+def test_a_damaged_snapshot_is_one_sentence(labs: Path, tmp_path: Path) -> None:
+    """Whoever grades is told which file can't be read, and is not stopped by a traceback."""
+    damaged = tmp_path / "06-virtual-environments.snapshot"
+    damaged.write_bytes(b"PK\x03\x04 not really")
+
+    done = course("check", "06", "--snapshot", damaged)
+
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert done.stderr.startswith("course: ")
+
+
+def test_hints_come_one_by_one(begun: Begun) -> None:
+    """Each call gives the next hint; the last one says how to see an answer; nothing else changes."""
+    begun(find_exercise("06"))
+
+    first, second = course("hint", "06", "1").stdout, course("hint", "06", "1").stdout
+
+    assert "Hint 1 of" in first
+    assert "Hint 2 of" in second
+
+
+def test_shell_runs_one_command_in_the_sandbox(begun: Begun) -> None:
+    """What stands behind `--` sees the workspace, and its exit status is ours."""
+    begun(find_exercise("06"))
+
+    done = course("shell", "06", "--", "bash", "-c", "pwd; exit 7")
+
+    assert (done.stdout, done.returncode) == ("/home/learner/project\n", 7)
+
+
+def test_reset_undoes_even_the_worst(begun: Begun) -> None:
+    """After a global `pip install` and `rm -rf ~` the next reset is a workspace as new, and the machine is untouched."""
+    exercise = find_exercise("06")
+    live = begun(exercise)
+    files = sorted(path.relative_to(live.project) for path in live.project.rglob("*"))
+    here = sorted(Path(__file__).parent.iterdir())
+    worst = "pip install --quiet leftpad; python -c 'import leftpad' || exit 9; rm -rf ~ 2>/dev/null; ls -A ~/project | wc -l"
+
+    broken = course("shell", "06", "--", "bash", "-c", worst)
+    reset = course("reset", "06")
+    polluted = course("shell", "06", "--", "python", "-c", "import leftpad")
+
+    assert broken.stdout.split()[-1] == "0", broken.stdout
+    assert reset.returncode == 0, reset.stderr
+    assert polluted.returncode == 1
+    assert sorted(path.relative_to(live.project) for path in live.project.rglob("*")) == files
+    assert sorted(Path(__file__).parent.iterdir()) == here
+    assert course("check", "06").returncode == 1
+
+
+def changed_machine(script: str, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Type a `course` command on this machine as changed by `script`, in a mount namespace of its own."""
+    return subprocess.run(
+        ["unshare", "--user", "--map-root-user", "--mount", "bash", "-ec", f'{script}; exec "$@"', "-",
+         sys.executable, "-m", "autograder.cli", *words],
+        capture_output=True, text=True, env={**os.environ, **variables}, timeout=100, check=False,
+    )  # fmt: skip
+
+
+NO_BUBBLEWRAP = "mount --bind /dev/null $(command -v bwrap)"
+
+needs_namespaces = pytest.mark.skipif(
+    subprocess.run(["unshare", "--user", "--map-root-user", "--mount", "true"], check=False).returncode != 0,
+    reason="this machine allows no user namespaces, in which alone a test may change it",
+)
+
+
+@needs_namespaces
+def test_a_full_disk_is_one_sentence(tmp_path: Path) -> None:
+    """Beginning where there is no room says so, and leaves nothing that looks begun."""
+    tiny = tmp_path / "tiny"
+    tiny.mkdir()
+
+    done = changed_machine(f"mount -t tmpfs -o size=1m none '{tiny}'", "begin", "06", WHEELHOUSE_LABS=str(tiny))
+
+    assert done.returncode == 3, done.stderr
+    assert "is full. Make room" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@needs_namespaces
+def test_without_bubblewrap_the_basic_tier_is_named(tmp_path: Path) -> None:
+    """A machine without bubblewrap still runs the course, and `doctor` says what is missing and how to get it."""
+    done = changed_machine(NO_BUBBLEWRAP, "doctor", WHEELHOUSE_LABS=str(tmp_path / "labs"))
+
+    assert done.returncode == 1, done.stderr
+    assert "basic is in force" in done.stdout
+    assert "bubblewrap" in done.stdout
+
+
+@needs_namespaces
+def test_a_tier_that_cannot_work_is_refused(tmp_path: Path) -> None:
+    """Who asks for the strong tier where it can't work gets a sentence, not a weaker one."""
+    done = changed_machine(
+        NO_BUBBLEWRAP, "begin", "06", WHEELHOUSE_LABS=str(tmp_path / "labs"), WHEELHOUSE_TIER="strong"
+    )
+
+    assert done.returncode == 3
+    assert "Traceback" not in done.stderr
+    assert "bubblewrap" in done.stderr
+
+
+def test_ctrl_c_loses_nothing(begun: Begun) -> None:
+    """Interrupting `course check --watch` ends it with a sentence."""
+    begun(find_exercise("06"))
+    watching = subprocess.Popen(
+        [sys.executable, "-m", "autograder.cli", "check", "06", "--watch"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert watching.stdout is not None
+    watching.stdout.readline()
+    watching.send_signal(signal.SIGINT)
+    _, said = watching.communicate(timeout=30)
+
+    assert watching.returncode == 130
+    assert "Nothing is lost" in said
+    assert "Traceback" not in said
