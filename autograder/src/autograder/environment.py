@@ -1,0 +1,547 @@
+"""Read a virtual environment from its files, whoever made it: `venv`, `uv venv` or `virtualenv`.
+
+Sources: PEP 405, CPython's `site` and `venv`, and what uv and virtualenv write (tests make real ones with all three).
+Nothing is run and no link is followed out of the workspace: a link that leads out is a fact like any other.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import PurePosixPath
+
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+
+from autograder.distribution import Distribution, Known, folder_name
+from autograder.exceptions import Failed
+from autograder.tree import Outside, Tree, resolve
+from autograder.wording import code, command, listing, seen
+
+__all__ = ["Environment", "Facts", "Script", "find_environments"]
+
+LARGEST_CONFIG = 64_000
+LARGEST_SCRIPT_HEAD = 4_096
+MOST_FOLDERS_SEARCHED = 400
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a reader must know besides the files; travels in the snapshot."""
+
+    root: PurePosixPath
+    """Where the learner's commands saw the top of the workspace."""
+    python_home: str
+    """The folder of the system Python's executables, as they saw it: `/usr/local/bin`."""
+    python_version: str
+    """The system Python's version: `3.11.7`."""
+
+    @property
+    def python_series(self) -> str:
+        """The version's first two numbers, as in `lib/python3.11`."""
+        return ".".join(self.python_version.split(".")[:2])
+
+    def show(self, path: str) -> str:
+        """Give a path relative to the workspace if it lies in it, else as it is."""
+        normal = PurePosixPath(posixpath.normpath(path))
+        return str(normal.relative_to(self.root)) if normal.is_relative_to(self.root) else path
+
+
+@dataclass(frozen=True)
+class Script:
+    """One command in an environment's `bin`."""
+
+    name: str
+    path: str
+    """Relative to the workspace."""
+    interpreter: str
+    """The absolute path of the program which its first line names; empty if it names none."""
+    executable: bool
+
+
+class Environment:
+    """A virtual environment in a workspace."""
+
+    def __init__(self, tree: Tree, path: str, facts: Facts, known: Known) -> None:
+        """Read the environment at `path`; raises Failed, naming what is wrong, if there is none that works."""
+        self._tree = tree
+        self._facts = facts
+        self._known = known
+        self.path = posixpath.normpath(path)
+        """As the check asked for it, relative to the workspace."""
+        self._folder = self._find()
+        self.config = self._read_config()
+        """pyvenv.cfg: values by key in small letters."""
+        self._require_this_python()
+        self.site_packages = self._find_site_packages()
+        """Its folder of installed packages, relative to the workspace."""
+
+    def __repr__(self) -> str:
+        """Name the path."""
+        return f"<Environment {self.path}>"
+
+    @property
+    def home(self) -> str:
+        """The folder of the Python it was made from (`home` in pyvenv.cfg)."""
+        return self.config["home"]
+
+    @property
+    def python_version(self) -> str:
+        """That Python's version, as in `3.11.7`; empty if pyvenv.cfg doesn't say.
+
+        venv and virtualenv write `version`, uv `version_info`; virtualenv's `version_info` ends in `.final.0`.
+        """
+        text = self.config.get("version") or self.config.get("version_info") or ""
+        found = re.match(r"\d+\.\d+(\.\d+)?", text)
+        return found[0] if found else ""
+
+    @property
+    def sees_system_packages(self) -> bool:
+        """Whether packages installed into the system Python can be imported in it."""
+        return self.config.get("include-system-site-packages", "").lower() == "true"
+
+    @cached_property
+    def scripts(self) -> tuple[Script, ...]:
+        """The commands in `bin` that name an interpreter in their first line, sorted by name."""
+        return tuple(self._scripts())
+
+    @cached_property
+    def distributions(self) -> tuple[Distribution, ...]:
+        """All that has a dist-info, sorted by name; `label` is always readable, the rest may raise Failed."""
+        found = [
+            Distribution(self._tree, self.path, self.site_packages, name, self._known)
+            for name in self._names
+            if folder_name(name) is not None
+            and (entry := self._tree.entry(f"{self.site_packages}/{name}")) is not None
+            and entry.kind in ("folder", "link")
+        ]
+        return tuple(sorted(found, key=lambda one: one.label))
+
+    @cached_property
+    def _names(self) -> list[str]:
+        return self._tree.names(self.site_packages)
+
+    def distribution(self, name: str, specifier: str = "") -> Distribution:
+        """Give an installed distribution.
+
+        Raises:
+            Failed: it isn't installed, was copied by hand, was edited, has other files than it should, or is another version.
+        """
+        wanted = canonicalize_name(name)
+        expected = f"{_wanted(wanted, specifier)} is installed in {code(self.path)}."
+        found = [one for one in self.distributions if _folder_project(one) == wanted]
+        if not found:
+            raise self._not_installed(wanted, expected)
+        if len(found) > 1:
+            raise Failed(
+                expected=expected,
+                found=f"{code(self.path)} holds {len(found)} records of {code(wanted)}: {listing(one.folder_name for one in found)}. "
+                "An installer keeps only one.",
+                next_step=f"Run {command('ls', self.site_packages)} to see them, then uninstall the distribution and install it again.",
+                evidence=seen(found[0].folder_name),
+            )
+        one = found[0]
+        one.require_whole()
+        if not SpecifierSet(specifier).contains(one.version, prereleases=True):
+            raise Failed(
+                expected=expected,
+                found=f"{code(wanted)} {one.version} is installed in {code(self.path)}.",
+                next_step=f"Run {command('ls', self.site_packages)} to see what is installed and in which version.",
+                evidence=seen(one.folder_name),
+            )
+        return one
+
+    def without(self, name: str) -> None:
+        """Raise Failed if a distribution, or what can be imported by its name, is there."""
+        wanted = canonicalize_name(name)
+        expected = f"{code(self.path)} has no {code(wanted)}."
+        for one in self.distributions:
+            if _folder_project(one) == wanted:
+                raise Failed(
+                    expected=expected,
+                    found=f"{code(one.label)} is installed in {code(self.path)}.",
+                    next_step=f"Run {command('ls', self.site_packages)} to see what is installed.",
+                    evidence=seen(one.folder_name),
+                )
+        for left in self._importable_as(wanted):
+            if not self._owners(left):
+                raise Failed(
+                    expected=expected,
+                    found=f"{code(f'{self.site_packages}/{left}')} can still be imported, though nothing is recorded of it any more.",
+                    next_step=f"Run {command('ls', self.site_packages)} to see what is left.",
+                    evidence=seen(left),
+                )
+
+    def in_place(self) -> None:
+        """Raise Failed if a script in `bin` starts another Python than this environment's: it was moved or copied.
+
+        A script which names `/bin/sh`, `/usr/bin/env` or the like is nobody's business here.
+        """
+        for script in self.scripts:
+            program = posixpath.basename(script.interpreter)
+            if not program.startswith(("python", "pypy")):
+                continue
+            bin_folder = str(self._facts.root / self._folder / "bin")
+            here = posixpath.dirname(script.interpreter) in (
+                bin_folder,
+                str(self._facts.root / self.path / "bin"),
+            )
+            exists = here and self._tree.entry(f"{self._folder}/bin/{program}") is not None
+            if not exists:
+                shown = self._facts.show(script.interpreter)
+                raise Failed(
+                    expected=f"Every command in {code(f'{self.path}/bin')} starts the Python beside it.",
+                    found=f"The first line of {code(script.path)} still names {code(shown)}.",
+                    next_step=f"Run {command('head', '-n', '2', script.path)} to see which Python it starts.",
+                    evidence=seen(script.interpreter),
+                )
+
+    # Is it an environment, and of this Python?
+
+    def _find(self) -> str:
+        expected = f"There is a virtual environment {code(self.path)}."
+        where = resolve(self._tree, self.path)
+        if isinstance(where, Outside):
+            raise Failed(
+                expected=f"There is a virtual environment {code(self.path)} in the workspace itself.",
+                found=f"{code(where.link)} is a link that leaves the workspace: it leads to {code(where.target)}.",
+                next_step=f"Run {command('ls', '-ld', where.link)} to see where it points, then make an environment here.",
+                evidence=seen(" -> "),
+            )
+        entry = self._tree.entry(where)
+        if entry is None:
+            others = find_environments(self._tree)
+            found = f"There is no {code(self.path)}."
+            if others:
+                found = f"There is no {code(self.path)}, but an environment in {listing(others)}."
+            raise Failed(
+                expected=expected,
+                found=found,
+                next_step="Run `ls -A` to see what is in the workspace.",
+                evidence=seen(others[0].split("/")[0]) if others else "",
+            )
+        if entry.kind != "folder":
+            raise Failed(
+                expected=expected,
+                found=f"{code(self.path)} is a {'file' if entry.kind == 'file' else 'pipe or device'}, not a folder.",
+                next_step=f"Run {command('ls', '-ld', self.path)} to see it.",
+                evidence=seen(posixpath.basename(self.path)),
+            )
+        config = self._tree.entry(f"{where}/pyvenv.cfg")
+        if config is None:
+            found = f"{code(self.path)} is a folder, but no virtual environment: it has no `pyvenv.cfg`."
+            if self._tree.entry(f"{where}/conda-meta") is not None:
+                found = (
+                    f"{code(self.path)} is an environment of conda, not a virtual environment: it has no `pyvenv.cfg`."
+                )
+            raise Failed(
+                expected=expected,
+                found=found,
+                next_step=f"Run {command('ls', '-A', self.path)} to see what is in it.",
+            )
+        return where
+
+    def _read_config(self) -> Mapping[str, str]:
+        path = f"{self._folder}/pyvenv.cfg"
+        found: dict[str, str] = {}
+        try:
+            text = self._tree.read(path, LARGEST_CONFIG).decode("utf-8-sig")
+        except (FileNotFoundError, UnicodeDecodeError):
+            raise Failed(
+                expected=f"{code(f'{self.path}/pyvenv.cfg')} is as the maker of the environment wrote it.",
+                found=f"{code(f'{self.path}/pyvenv.cfg')} is no text file that Python could read.",
+                next_step=f"Run {command('ls', '-l', f'{self.path}/pyvenv.cfg')} to see it, then make the environment anew.",
+                evidence=seen("pyvenv.cfg"),
+            ) from None
+        for line in text.splitlines():
+            key, equals, value = line.partition("=")
+            key = key.strip().lower()
+            if equals and (
+                key != "home" or key not in found
+            ):  # Python takes the first home, and the last of the others
+                found[key] = value.strip()
+        if not found.get("home"):
+            raise Failed(
+                expected=f"{code(f'{self.path}/pyvenv.cfg')} names the `home` of the Python that made the environment.",
+                found=f"{code(f'{self.path}/pyvenv.cfg')} has no `home`, so Python doesn't take the folder for an environment.",
+                next_step=f"Run {command('cat', f'{self.path}/pyvenv.cfg')} to see what it says, then make the environment anew.",
+            )
+        return found
+
+    def _require_this_python(self) -> None:
+        config = f"{self.path}/pyvenv.cfg"
+        expected = f"{code(self.path)} is an environment of the course's Python {self._facts.python_version}."
+        version = self.python_version
+        if version and not _same_python(version, self._facts.python_version):
+            raise Failed(
+                expected=expected,
+                found=f"{code(self.path)} belongs to another Python: `pyvenv.cfg` says {code(version)}.",
+                next_step=f"Run {command('cat', config)} to see which Python made it.",
+                evidence=seen(version),
+            )
+        if posixpath.normpath(self.home) != posixpath.normpath(self._facts.python_home):
+            raise Failed(
+                expected=expected,
+                found=f"{code(self.path)} belongs to another Python: `home` in `pyvenv.cfg` is {code(self._facts.show(self.home))}.",
+                next_step=f"Run {command('cat', config)} to see which Python made it.",
+                evidence=seen(self.home),
+            )
+        self._require_interpreter(expected)
+
+    def _require_interpreter(self, expected: str) -> None:
+        path = f"{self._folder}/bin/python"
+        shown = f"{self.path}/bin/python"
+        where = resolve(self._tree, path)
+        if isinstance(where, Outside):
+            if posixpath.dirname(where.target) == posixpath.normpath(self._facts.python_home):
+                return
+            raise Failed(
+                expected=expected,
+                found=f"{code(shown)} leads to another Python: {code(where.target)}.",
+                next_step=f"Run {command('ls', '-l', f'{self.path}/bin')} to see where each `python` points.",
+                evidence=seen(" -> "),
+            )
+        entry = self._tree.entry(where)
+        if entry is None:
+            raise Failed(
+                expected=expected,
+                found=f"{code(shown)} is missing, or a link to nothing.",
+                next_step=f"Run {command('ls', '-lA', self.path)} to see what is left of the environment, then make it anew.",
+                evidence="pyvenv",
+            )
+        if entry.kind != "file" or not entry.executable or self._starts_as_script(where):
+            raise Failed(
+                expected=expected,
+                found=f"{code(shown)} is not a Python interpreter.",
+                next_step=f"Run {command('ls', '-lL', shown)} to see what it is, then make the environment anew.",
+                evidence=seen("python"),
+            )
+
+    def _starts_as_script(self, path: str) -> bool:
+        try:
+            return self._tree.read(path, 2) == b"#!"
+        except FileNotFoundError:
+            return False  # a copied interpreter (`venv --copies`) is too large to travel
+
+    def _find_site_packages(self) -> str:
+        series = f"python{self._facts.python_series}"
+        path = f"{self._folder}/lib/{series}/site-packages"
+        where = resolve(self._tree, path)
+        if isinstance(where, Outside):
+            raise Failed(
+                expected=f"{code(self.path)} has a `site-packages` of its own.",
+                found=f"{code(where.link)} is a link that leaves the workspace: it leads to {code(where.target)}.",
+                next_step=f"Run {command('ls', '-ld', where.link)} to see where it points, then make the environment anew.",
+                evidence=seen(" -> "),
+            )
+        entry = self._tree.entry(where)
+        if entry is None or entry.kind != "folder":
+            others = [name for name in self._tree.names(f"{self._folder}/lib") if name.startswith("python")]
+            found = f"{code(self.path)} has no folder {code(f'lib/{series}/site-packages')}."
+            if others:
+                found = f"{code(self.path)} belongs to another Python: its packages are in {listing(f'lib/{name}' for name in others)}."
+            raise Failed(
+                expected=f"{code(self.path)} is an environment of the course's Python {self._facts.python_version}.",
+                found=found,
+                next_step=f"Run {command('ls', f'{self.path}/lib')} to see for which Python it has packages, then make it anew.",
+                evidence=seen(others[0]) if others else "",
+            )
+        return where
+
+    # Scripts
+
+    def _scripts(self) -> Iterator[Script]:
+        folder = f"{self._folder}/bin"
+        for name in self._tree.names(folder):
+            path = f"{folder}/{name}"
+            entry = self._tree.entry(path)
+            if entry is None or entry.kind != "file":
+                continue
+            try:
+                head = self._tree.read(path, LARGEST_SCRIPT_HEAD)
+            except FileNotFoundError:
+                continue
+            if head.startswith(b"#!"):
+                text = head.decode("utf-8", "surrogateescape")
+                beside = str(self._facts.root / folder)
+                yield Script(name, f"{self.path}/bin/{name}", _interpreter(text, beside), entry.executable)
+
+    # Why something isn't installed
+
+    def _not_installed(self, wanted: str, expected: str) -> Failed:
+        in_site_packages = command("ls", self.site_packages)
+        for one in self.distributions:
+            try:
+                really = one.name
+            except Failed:
+                continue
+            if really == wanted:
+                return Failed(
+                    expected=expected,
+                    found=f"{code(one.folder)} says in its `METADATA` that it is {code(wanted)}: it was renamed or edited by hand.",
+                    next_step=f"Run {command('grep', '-m', '1', '^Name:', f'{one.folder}/METADATA')} to see it, then let an installer put it right.",
+                    evidence="Name:",
+                )
+        for name in self._importable_as(wanted):
+            if not self._owners(name):
+                return Failed(
+                    expected=expected,
+                    found=f"{code(f'{self.site_packages}/{name}')} was copied there by hand: no installer has a record (`dist-info`) of it.",
+                    next_step=f"Run {in_site_packages} and look for a `dist-info` of {code(wanted)}.",
+                    evidence=seen(name),
+                )
+        elsewhere = self._elsewhere(wanted)
+        if elsewhere:
+            label, place = elsewhere
+            return Failed(
+                expected=expected,
+                found=f"{code(label)} is not in {code(self.path)}, but in {code(place)}.",
+                next_step=f"Run {command('ls', place)} to see it there.",
+                evidence=seen(wanted[0]),
+            )
+        there = listing(one.label for one in self.distributions)
+        found = f"{code(wanted)} is not installed in {code(self.path)}; installed: {there}."
+        return Failed(
+            expected=expected,
+            found=found,
+            next_step=f"Run {in_site_packages} to see what is installed.",
+            evidence=seen(self.distributions[0].folder_name) if self.distributions else "",
+        )
+
+    def _importable_as(self, wanted: str) -> list[str]:
+        """List what `import` would find under a distribution's name, be it spelt with `-`, `_` or `.`."""
+        found = []
+        for name in self._names:
+            stem = name.partition(".")[0] if name.endswith((".py", ".so")) else name
+            if stem.isidentifier() and canonicalize_name(stem) == wanted:
+                entry = self._tree.entry(f"{self.site_packages}/{name}")
+                if entry is not None and self._holds_something(name, entry.kind):
+                    found.append(name)
+        return found
+
+    def _holds_something(self, name: str, kind: str) -> bool:
+        """Bytecode that an uninstall left behind is nothing."""
+        if kind != "folder":
+            return True
+        return any(one != "__pycache__" for one in self._tree.names(f"{self.site_packages}/{name}"))
+
+    def _owners(self, name: str) -> list[str]:
+        """Name the distributions whose RECORD lists a file or folder of site-packages."""
+        found = []
+        for one in self.distributions:
+            try:
+                if any(line.path.partition("/")[0] == name for line in one.record):
+                    found.append(one.label)
+            except Failed:
+                continue
+        return found
+
+    def _elsewhere(self, wanted: str) -> tuple[str, str] | None:
+        """Find a distribution in another place of the workspace: another environment, a `.pth` line, a `--target` folder."""
+        for folder in [*self._pth_folders(), *_folders(self._tree)]:
+            if folder == self.site_packages:
+                continue
+            for name in self._tree.names(folder):
+                label = folder_name(name)
+                if label is not None and label[0] == wanted and label[1]:
+                    return " ".join(label), folder or "."
+        return None
+
+    def _pth_folders(self) -> Iterator[str]:
+        for name in self._names:
+            if not name.endswith(".pth"):
+                continue
+            try:
+                text = self._tree.read(f"{self.site_packages}/{name}", LARGEST_CONFIG).decode("utf-8", "replace")
+            except FileNotFoundError:
+                continue
+            for line in text.splitlines():
+                line = line.strip()
+                if not line or line.startswith(("#", "import ", "import\t")) or "\0" in line:
+                    continue
+                absolute = posixpath.normpath(str(self._facts.root / self.site_packages / line))
+                if PurePosixPath(absolute).is_relative_to(self._facts.root):
+                    yield str(PurePosixPath(absolute).relative_to(self._facts.root))
+
+
+def _folders(tree: Tree) -> Iterator[str]:
+    """List the workspace's folders, nearest first, at most 400 and no bytecode; of environments only their site-packages."""
+    todo, count = [""], 0
+    while todo and count < MOST_FOLDERS_SEARCHED:
+        folder = todo.pop(0)
+        count += 1
+        yield folder
+        if folder_name(posixpath.basename(folder)):
+            continue
+        for name in tree.names(folder):
+            path = f"{folder}/{name}" if folder else name
+            entry = tree.entry(path)
+            if entry is None or entry.kind != "folder" or name in ("__pycache__", ".git", "node_modules"):
+                continue
+            if tree.entry(f"{path}/pyvenv.cfg") is None:
+                todo.append(path)
+                continue
+            for series in tree.names(f"{path}/lib"):
+                yield f"{path}/lib/{series}/site-packages"
+
+
+def find_environments(tree: Tree) -> list[str]:
+    """List the folders of the workspace, at most three deep, that hold a `pyvenv.cfg`, sorted."""
+    found, todo = [], [""]
+    count = 0
+    while todo and count < MOST_FOLDERS_SEARCHED:
+        folder = todo.pop(0)
+        count += 1
+        for name in tree.names(folder):
+            path = f"{folder}/{name}" if folder else name
+            entry = tree.entry(path)
+            if entry is None or entry.kind != "folder":
+                continue
+            if tree.entry(f"{path}/pyvenv.cfg") is not None:
+                found.append(path)
+            elif path.count("/") < 2 and name not in (".git", "__pycache__", "node_modules"):
+                todo.append(path)
+    return sorted(found)
+
+
+def _folder_project(one: Distribution) -> str:
+    label = folder_name(one.folder_name)
+    return label[0] if label else ""
+
+
+def _wanted(name: str, specifier: str) -> str:
+    if not specifier:
+        return code(name)
+    exact = re.fullmatch(r"==\s*([^*,\s]+)", specifier.strip())
+    return f"{code(name)} {exact[1]}" if exact else f"{code(name)} in a version that fits {code(specifier)}"
+
+
+def _same_python(one: str, other: str) -> bool:
+    """Compare as far as both go: uv may give only `3.11`."""
+    return all(a == b for a, b in zip(one.split("."), other.split("."), strict=False))
+
+
+def _interpreter(text: str, beside: str) -> str:
+    """Read which program a script's first lines start.
+
+    Installers write `#!/path/python`; where that is too long, or has a space in it, `#!/bin/sh` and `'''exec' /path/python "$0" "$@"`;
+    for a relocatable environment the latter with an expression that leads to the folder of the script, `beside`.
+    """
+    lines = text.split("\n", 2)
+    words = lines[0][2:].split()
+    if not words:
+        return ""
+    if words[0] != "/bin/sh" or len(lines) < 2 or not lines[1].startswith("'''exec'"):
+        return words[0]
+    rest = lines[1][len("'''exec'") :].strip()
+    relative = re.match(r"\"\$\(dirname -- \"\$\(realpath -- \"\$0\"\)\"\)\"/'?([^'/\s]+)'?\s", rest)
+    if relative:
+        return f"{beside}/{relative[1]}"
+    try:
+        return shlex.split(rest)[0]
+    except (ValueError, IndexError):
+        return "/bin/sh"
