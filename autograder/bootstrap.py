@@ -241,6 +241,9 @@ def alone(folder: Path) -> Iterator[None]:
 def clean_variables() -> dict[str, str]:
     """Give this machine's variables without those that lead an installer astray: proxies and indexes stay."""
     kept = {name: value for name, value in os.environ.items() if name not in ASTRAY}
+    # uv trusts only its own list of authorities unless told: a company's own authority is in the system's
+    kept.setdefault("UV_SYSTEM_CERTS", "1")
+    kept.setdefault("UV_NATIVE_TLS", kept["UV_SYSTEM_CERTS"])
     return kept | {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1", "PYTHONUTF8": "1"}
 
 
