@@ -1,0 +1,167 @@
+"""The index as an HTTP server on a socket that somebody else listens on.
+
+It speaks to one learner's tools, which may misbehave by accident or on purpose: the number of connections, the size of a
+request and the time each step may take are bounded, and nothing that a client sends ever becomes a path on the disk.
+"""
+
+from __future__ import annotations
+
+__all__ = ["IndexServer", "serving"]
+
+import contextlib
+import socket
+import socketserver
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, ClassVar
+
+from autograder.index.protocol import Answer, Site, answer
+
+MOST_CONNECTIONS = 128
+"""More than this at once are told to come back."""
+BUSY_CONNECTIONS = 48
+"""From this on, a connection is closed after its answer, so that waiting ones get their turn."""
+IDLE_SECONDS = 15.0
+"""How long a client may be silent."""
+REQUEST_SECONDS = 120.0
+"""How long a client may take over one request and its answer, however busily."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: IndexServer
+    protocol_version = "HTTP/1.1"
+    server_version = "wheelhouse-index"
+    sys_version = ""
+    timeout = IDLE_SECONDS
+    wbufsize = 65536
+    error_content_type = "text/plain; charset=utf-8"
+    error_message_format = "%(code)d %(message)s\n"
+
+    def handle_one_request(self) -> None:
+        """Answer one request; the clock of REQUEST_SECONDS starts anew with each."""
+        self.server.deadlines[self.connection] = time.monotonic() + REQUEST_SECONDS
+        super().handle_one_request()
+
+    def do_GET(self) -> None:
+        """Answer from the pages and files of the index."""
+        # A body of a GET is never read: what follows could be taken for the next request.
+        if self.headers.get("Content-Length", "0") != "0" or self.headers.get("Transfer-Encoding"):
+            self.close_connection = True
+        headers = {name.title(): value for name, value in self.headers.items()}
+        self._send(answer(self.server.sites, self.path, headers))
+
+    do_HEAD = do_GET
+
+    def _refuse(self) -> None:
+        self.close_connection = True
+        sentence = b"This index can only be read: uploads come in a later lesson.\n"
+        headers = {"Allow": "GET, HEAD", "Content-Type": "text/plain; charset=utf-8"}
+        self._send(Answer(405, headers, sentence))
+
+    do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = _refuse
+
+    def _send(self, reply: Answer) -> None:
+        if len(self.server.deadlines) >= BUSY_CONNECTIONS:
+            self.close_connection = True
+        self.send_response(reply.status)
+        for name, value in reply.headers.items():
+            self.send_header(name, value)
+        if reply.status != 304:
+            self.send_header("Content-Length", str(reply.length))
+        if self.close_connection:
+            self.send_header("Connection", "close")
+        self.end_headers()
+        if isinstance(reply.body, bytes):
+            if self.command != "HEAD":
+                self.wfile.write(reply.body)
+            return
+        with reply.body as file:
+            left = reply.length if self.command != "HEAD" else 0
+            while left and (block := file.read(min(left, 1 << 18))):
+                self.wfile.write(block)
+                left -= len(block)
+            if left and self.command != "HEAD":
+                self.close_connection = True  # the file shrank: the client must notice
+
+    def log_message(self, format: str, *arguments: Any) -> None:
+        """Say nothing: the learner's terminal is not the place."""
+
+    def address_string(self) -> str:
+        """Give no name: looking one up may take seconds."""
+        return "client"
+
+
+class IndexServer(ThreadingHTTPServer):
+    """Serve sites on a listening socket, which stays the caller's."""
+
+    daemon_threads = True
+    block_on_close = False
+    full: ClassVar[bytes] = (
+        b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    )
+
+    def __init__(self, listener: socket.socket, sites: Mapping[str, Site]) -> None:
+        """Take connections from `listener` as soon as `serve_forever` runs."""
+        socketserver.BaseServer.__init__(self, listener.getsockname(), _Handler)
+        self.sites = sites
+        self.deadlines: dict[socket.socket, float] = {}
+        self.socket = listener.dup()
+        # Not to hang in accept when a client goes away between poll and accept.
+        self.socket.settimeout(1.0)
+        self.server_name, self.server_port = "index", 0
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Give the connection a thread, unless there are too many already."""
+        if len(self.deadlines) >= MOST_CONNECTIONS:
+            with contextlib.suppress(OSError):
+                request.settimeout(0.1)
+                request.sendall(self.full)
+            self.shutdown_request(request)
+            return
+        # Headers and body go out in one write (wbufsize): there is nothing for Nagle's algorithm to gather.
+        if request.family in (socket.AF_INET, socket.AF_INET6):
+            request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
+        self.deadlines[request] = time.monotonic() + REQUEST_SECONDS
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """Close a connection and forget it."""
+        self.deadlines.pop(request, None)
+        super().shutdown_request(request)
+
+    def service_actions(self) -> None:
+        """Cut off those who take too long; called twice a second."""
+        now = time.monotonic()
+        for connection, deadline in list(self.deadlines.items()):
+            if now > deadline:
+                _hang_up(connection)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing when a client goes away in the middle; it is the only error left."""
+
+    def hang_up(self) -> None:
+        """End all connections."""
+        for connection in list(self.deadlines):
+            _hang_up(connection)
+
+
+def _hang_up(connection: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
+
+
+@contextlib.contextmanager
+def serving(listener: socket.socket, sites: Mapping[str, Site]) -> Iterator[None]:
+    """Serve `sites` on `listener` from threads of this process until left; the listener stays open."""
+    server = IndexServer(listener, sites)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, name="index", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join()
+        server.hang_up()
+        server.server_close()
