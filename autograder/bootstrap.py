@@ -262,6 +262,7 @@ def install(folder: Path, locks: Sequence[str]) -> None:
             str(python_of(folder)),
             "--require-hashes",
             "--compile-bytecode",
+            "--quiet",
             *files,
         ]
         if subprocess.run(command, env=clean_variables(), stdin=subprocess.DEVNULL, check=False).returncode == 0:
