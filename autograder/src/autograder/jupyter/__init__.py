@@ -1,0 +1,46 @@
+"""The notebook face: what `%load_ext autograder` brings into a notebook, and what JupyterLab is started with.
+
+::
+
+    begin("06")     make or reopen an exercise's workspace, and show its live checklist
+    grade(1)        check one task and give its points (the cell that nbgrader looks at)
+    hint()          the next hint
+    lesson("06")    a fresh throw-away workspace for a lesson's own demonstrations
+    anatomy()       a picture of a real environment, whose files can be deleted to see what breaks
+    %%shell         a cell of commands for the sandboxed shell
+
+Nothing here is imported by the rest of the package, and nothing heavy by this module: Jupyter's server imports it too.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["load_ipython_extension", "unload_ipython_extension"]
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """Put the names above into the notebook; loading twice is harmless."""
+    from autograder.jupyter import magics, session
+    from autograder.jupyter.anatomy import anatomy
+    from autograder.jupyter.words import show_in_words
+
+    show_in_words(shell)
+    magics.register(shell)
+    shell.push(
+        {
+            "begin": session.begin,
+            "lesson": session.lesson,
+            "grade": session.grade,
+            "hint": session.hint,
+            "anatomy": anatomy,
+        },
+        interactive=False,
+    )
+
+
+def unload_ipython_extension(shell: Any) -> None:
+    """End the shell and the checklists of this notebook; its names stay."""
+    from autograder.jupyter import session
+
+    session.close()

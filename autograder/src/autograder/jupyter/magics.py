@@ -1,0 +1,120 @@
+"""The `%%shell` cell: commands for the sandboxed shell of the workspace this notebook is in.
+
+Directory, variables, functions and activation stay from cell to cell, as in a terminal; output appears while it is made.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import shlex
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+from autograder.exceptions import UsageError
+from autograder.jupyter import session
+from autograder.jupyter.words import note
+
+__all__ = ["register"]
+
+TIMEOUT = 300.0
+
+
+class _Options(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(
+            f"%%shell doesn't understand its first line: {message}.",
+            "Write `%%shell`, or `%%shell --timeout 600` with a number of seconds.",
+        )
+
+
+def _options(line: str) -> argparse.Namespace:
+    parser = _Options(prog="%%shell", add_help=False)
+    parser.add_argument("--timeout", type=float, default=TIMEOUT)
+    try:
+        words = shlex.split(line)
+    except ValueError as error:
+        parser.error(str(error))
+    return parser.parse_args(words)
+
+
+class _Alarm:
+    """Interrupts the running command, as the learner's stop button does, when its time is over."""
+
+    def __init__(self, seconds: float) -> None:
+        self.rang = False
+        self._over = False
+        self._lock = threading.Lock()
+        self._timer = threading.Timer(seconds, self._ring)
+        self._timer.daemon = True
+
+    def _ring(self) -> None:
+        import _thread
+
+        with self._lock:
+            if not self._over:
+                self.rang = True
+                _thread.interrupt_main()
+
+    @contextlib.contextmanager
+    def set(self) -> Iterator[None]:
+        self._timer.start()
+        try:
+            yield
+        finally:
+            with self._lock:  # from here on it can't interrupt what comes after the command
+                self._over = True
+            self._timer.cancel()
+
+
+def run_cell(line: str, cell: str) -> int | None:
+    """Run the commands and return their exit status; None if they were not run or did not end by themselves."""
+    options = _options(line)
+    if session.grading():
+        note("Not run again: what is graded is the state that was submitted.")
+        return None
+    shell = session.open_shell()
+
+    def write(text: str) -> None:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+
+    alarm = _Alarm(options.timeout)
+    try:
+        with alarm.set():
+            status = shell.run(cell, write)
+    except KeyboardInterrupt:
+        if alarm.rang:
+            note(
+                f"Stopped: longer than {options.timeout:g} s.",
+                "A cell that needs more time says so: `%%shell --timeout 900`.",
+            )
+        else:
+            note("Stopped by you. The shell is still where it was.")
+        return None
+    if status != 0:
+        note(f"The last command ended with exit status {status}{_meaning(status)}.")
+    return status
+
+
+def _meaning(status: int) -> str:
+    """Say what shells mean by a few numbers (POSIX shell, 2.8.2 Exit Status for Commands)."""
+    if status == 126:
+        return ": it was found but could not be executed"
+    if status == 127:
+        return ": there is no such command"
+    if status > 128:
+        return f": it was ended by signal {status - 128}"
+    return ""
+
+
+def register(shell: Any) -> None:
+    """Add `%%shell` to an IPython shell; the exit status is left in `_exit_code`, where IPython's own `!` leaves it."""
+
+    def magic(line: str, cell: str) -> None:
+        """Run the cell's commands in the sandboxed shell; see `%%shell --timeout SECONDS`."""
+        shell.user_ns["_exit_code"] = run_cell(line, cell)
+
+    shell.register_magic_function(magic, "cell", "shell")
