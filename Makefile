@@ -53,7 +53,7 @@ lock: ## choose and pin the versions of everything that gets installed
 	@$(ENVIRONMENT) lab; $(READY) && exec sh .ci/lock $(LOCK_ARGS)
 
 clean: ## remove what make made; never what learners did (labs/)
-	@$(HERE) && rm -rf .venv .venv.discarded-* .cache autograder/dist && \
+	@$(HERE) && rm -rf .venv .venv.discarded-* .venv.lock .cache autograder/dist && \
 		find . -path ./labs -prune -o -name .git -prune -o \
 			\( -name __pycache__ -o -name .pytest_cache -o -name .ruff_cache -o -name .mypy_cache -o -name .ipynb_checkpoints \) \
 			-prune -exec rm -rf {} +

@@ -28,7 +28,7 @@ __all__ = ["Wanted", "examine", "main", "make"]
 
 COURSE = Path(__file__).resolve().parent.parent
 LOCKS = {"lab": ["requirements.txt"], "test": ["requirements.txt", "autograder/requirements-dev.txt"]}
-STAMP, BEING_MADE, DISCARDED = "wheelhouse.json", "wheelhouse-being-made", ".venv.discarded"
+STAMP, BEING_MADE = "wheelhouse.json", "wheelhouse-being-made"
 FORMAT = 1
 
 # what would lead an installer, or the Python it runs in, away from .venv; where to find distributions stays the machine's business
@@ -169,7 +169,7 @@ def make(purpose: str, folder: Path) -> None:
     """
     wanted = Wanted.now(purpose, folder)
     with alone(folder):
-        for leftover in folder.parent.glob(f"{DISCARDED}*"):
+        for leftover in folder.parent.glob(f"{folder.name}.discarded-*"):
             shutil.rmtree(leftover, ignore_errors=True)
         action, why = examine(wanted)
         if action == "keep":
@@ -209,7 +209,7 @@ def check_venv() -> None:
 
 def put_away(folder: Path, *, keep: bool) -> None:
     """Move the old environment out of the way in one step, then delete it unless it is somebody's own."""
-    aside = folder.with_name(f"{folder.name}.before-make" if keep else f"{DISCARDED}-{os.getpid()}")
+    aside = folder.with_name(f"{folder.name}.before-make" if keep else f"{folder.name}.discarded-{os.getpid()}")
     number = 1
     while aside.exists():
         number += 1
@@ -224,10 +224,7 @@ def put_away(folder: Path, *, keep: bool) -> None:
 @contextlib.contextmanager
 def alone(folder: Path) -> Iterator[None]:
     """Let one process at a time make this environment; on a file system without locks, go on without."""
-    cache = COURSE / ".cache"
-    cache.mkdir(exist_ok=True)
-    name = hashlib.sha256(str(folder).encode()).hexdigest()[:12]
-    with (cache / f"make-{name}.lock").open("w") as lock:
+    with folder.with_name(f"{folder.name}.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

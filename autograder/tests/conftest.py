@@ -15,6 +15,11 @@ from autograder.folder import LiveWorkspace
 from autograder.places import cache
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the quick tests first, the slow ones and the lessons last: who waits learns soon that something is broken."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is not None or item.path.suffix == ".ipynb")
+
+
 @pytest.fixture(autouse=True, scope="session")
 def one_cache() -> Iterator[None]:
     """Let a test that moves into another course's folder still find the one cache."""

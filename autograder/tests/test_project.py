@@ -1,0 +1,396 @@
+"""What the repository promises before anything of it runs: commands, locks, set-up, Binder, and what no file may say."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+COURSE = Path(__file__).resolve().parents[2]
+LOCKS = ("requirements.txt", "autograder/requirements-dev.txt")
+PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "autograder/README.md")
+# in pieces, so that this file doesn't name them either
+HOSTS = tuple(
+    ".".join(parts)
+    for parts in (
+        ("py" + "pi", "org"),
+        ("pythonhosted", "org"),
+        ("npm" + "js", "com"),
+        ("npm" + "js", "org"),
+        ("debian", "org"),
+    )
+)
+
+
+def git(*words: str) -> str:
+    """Ask git about the repository, which may belong to another user than the one who tests."""
+    command = ["git", "-c", f"safe.directory={COURSE}", "-C", str(COURSE), *words]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def committed() -> list[Path]:
+    """Give every file that git keeps and that is there."""
+    if not (COURSE / ".git").exists():
+        pytest.skip("this copy of the course has no history (.git), so which files belong to it can't be told")
+    paths = [COURSE / name for name in git("ls-files", "-z").split("\0") if name]
+    return [path for path in paths if path.is_file()]
+
+
+def make(*words: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run make with an environment that holds nothing of this machine's."""
+    return subprocess.run(
+        ["make", *words],
+        cwd=cwd,
+        env={"PATH": os.environ["PATH"], "HOME": str(cwd), **variables},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def pins(lock: str) -> dict[str, tuple[Requirement, list[str]]]:
+    """Read a lock file: name -> the pin and its hashes."""
+    found: dict[str, tuple[Requirement, list[str]]] = {}
+    for entry in re.split(r"\n(?=[a-z0-9])", (COURSE / lock).read_text(encoding="utf-8")):
+        if not entry.startswith("#"):
+            words = re.sub(r"#.*", "", entry).replace("\\\n", " ")
+            pin = Requirement(words.split("--hash")[0].strip())
+            found[canonicalize_name(pin.name)] = pin, re.findall(r"--hash=sha256:([0-9a-f]{64})(?!\S)", words)
+    return found
+
+
+def asked_for() -> Iterator[tuple[str, Requirement]]:
+    """Give each requirement that somebody wrote, and the lock that must hold it."""
+    project = tomllib.loads((COURSE / "autograder/pyproject.toml").read_text(encoding="utf-8"))
+    lines = [
+        line for line in (COURSE / "requirements.in").read_text(encoding="utf-8").splitlines() if line[:1].isalpha()
+    ]
+    extras = [line for group in project["project"]["optional-dependencies"].values() for line in group]
+    for line in (*lines, *extras, *project["project"]["dependencies"], *project["build-system"]["requires"]):
+        yield LOCKS[0], Requirement(line)
+    for group in project["dependency-groups"].values():
+        for line in group:
+            if isinstance(line, str):
+                yield LOCKS[1], Requirement(line)
+
+
+@pytest.fixture(scope="module")
+def bootstrap() -> Any:
+    """The module that makes `.venv`; it is no part of the package."""
+    specification = importlib.util.spec_from_file_location("bootstrap", COURSE / "autograder/bootstrap.py")
+    assert specification is not None
+    assert specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    sys.modules["bootstrap"] = module
+    specification.loader.exec_module(module)
+    return module
+
+
+# --- commands
+
+
+def test_plain_make_prints_the_menu_from_anywhere(tmp_path: Path) -> None:
+    """`make` says in one line each what one can do, also when called from another folder, and makes nothing."""
+    shown = make("-f", str(COURSE / "Makefile"), cwd=tmp_path)
+    assert (shown.returncode, shown.stderr) == (0, "")
+    for target in ("lab", "test", "check", "build", "lock", "clean"):
+        assert re.search(rf"^  make {target} +\S.{{10,100}}$", shown.stdout, re.M), target
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_make_works_in_a_path_with_spaces(tmp_path: Path) -> None:
+    """The folder's name may hold spaces, quotes and letters of any alphabet."""
+    folder = tmp_path / "it's a cours é"
+    folder.mkdir()
+    (folder / "Makefile").write_bytes((COURSE / "Makefile").read_bytes())
+    assert "make lab" in make(cwd=folder).stdout
+
+
+@pytest.mark.parametrize("target", ["lab", "test", "check", "build", "lock"])
+def test_old_python_is_refused_in_a_sentence(target: str, tmp_path: Path) -> None:
+    """Each command names the version it found and what to do, and stops there."""
+    old = tmp_path / "old python"
+    old.write_text('#!/bin/sh\n[ "$1" = --version ] && echo Python 3.9.2 && exit 0\nexit 1\n')
+    old.chmod(0o755)
+    refused = make("-f", str(COURSE / "Makefile"), target, f"PYTHON={old}", cwd=tmp_path)
+    assert refused.returncode == 2
+    assert refused.stderr.splitlines()[0].startswith(
+        "Wheelhouse needs Python 3.11 or newer (here: Python 3.9.2); install one"
+    )
+    assert len(refused.stderr.splitlines()) == 2  # the other is make's own
+
+
+def test_commands_in_the_pages_exist() -> None:
+    """Each `make …` and `course …` that a page tells people to type is a command."""
+    targets = set(re.findall(r"^([a-z]+):", (COURSE / "Makefile").read_text(encoding="utf-8"), re.M))
+    helped = subprocess.run(
+        [sys.executable, "-m", "autograder.cli", "--help"], capture_output=True, text=True, check=True
+    )
+    for page in PAGES:
+        text = (COURSE / page).read_text(encoding="utf-8")
+        typed = re.findall(r"(?:^|`|&& )(make|course) ([a-z]+)", text, re.M)
+        for program, word in typed:
+            assert word in (targets if program == "make" else helped.stdout.split()), f"{page}: {program} {word}"
+
+
+def test_links_in_the_pages_lead_somewhere() -> None:
+    """A relative link or picture in a page names a file that is there."""
+    for page in PAGES:
+        path = COURSE / page
+        for link in re.findall(r"\]\(([^)#\s]+)", path.read_text(encoding="utf-8")):
+            if "://" not in link and not link.startswith("mailto:"):
+                assert (path.parent / link).exists(), f"{page}: {link}"
+
+
+# --- locks
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_every_pin_has_its_hashes(lock: str) -> None:
+    """Each line of a lock is one exact version with the hashes of its files."""
+    for name, (pin, hashes) in pins(lock).items():
+        assert re.fullmatch(r"==[\w.!+]+", str(pin.specifier)), name
+        assert hashes, name
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_locks_do_not_say_where_files_came_from(lock: str) -> None:
+    """No index, address or path of the machine that wrote the lock stands in it."""
+    text = (COURSE / lock).read_text(encoding="utf-8")
+    assert not re.findall(r"^.*(?:://|file:|-index|--find-links|@ | /\w).*$", text, re.M)
+
+
+def test_locks_hold_what_is_asked_for() -> None:
+    """What requirements.in and pyproject.toml ask for is pinned, within what they allow; else `make lock` was forgotten."""
+    held = {lock: pins(lock) for lock in LOCKS}
+    for lock, requirement in asked_for():
+        pin, _ = held[lock][canonicalize_name(requirement.name)]
+        version = Version(str(pin.specifier).removeprefix("=="))
+        assert requirement.specifier.contains(version, prereleases=True), f"{requirement} but {pin} in {lock}"
+
+
+def test_locks_agree() -> None:
+    """A distribution that both locks hold has one version, or they could not be installed together."""
+    course, dev = (pins(lock) for lock in LOCKS)
+    for name in course.keys() & dev.keys():
+        assert str(course[name][0].specifier) == str(dev[name][0].specifier)
+
+
+# --- what lies in the repository
+
+
+def test_no_file_names_a_host_of_distributions() -> None:
+    """No committed file says from which host distributions come: that is the machine's business."""
+    for path in committed():
+        text = path.read_bytes().decode("utf-8", errors="replace")
+        assert not [host for host in HOSTS if host in text], path.relative_to(COURSE)
+
+
+def test_scripts_are_executable_and_parse() -> None:
+    """What a machine starts by its name may be started, in every clone, and is no nonsense to its shell."""
+    modes = (
+        {line.split("\t")[1]: line[:6] for line in git("ls-files", "--stage").splitlines()}
+        if (COURSE / ".git").exists()
+        else {}
+    )
+    for script in (".ci/run", ".ci/check", ".ci/test", ".ci/lock", "binder/postBuild", "binder/start"):
+        path = COURSE / script
+        assert os.access(path, os.X_OK), script
+        assert modes.get(script, "100755") == "100755", script
+        shell = path.read_text(encoding="utf-8").splitlines()[0].rpartition("/")[2].removeprefix("env ")
+        subprocess.run([shell, "-n", str(path)], check=True)
+
+
+# --- Binder
+
+
+def test_binder_installs_the_same_lock() -> None:
+    """Binder's Python is one that the lock is for, and its requirements are the lock itself."""
+    assert (COURSE / "binder/requirements.txt").read_bytes() == (COURSE / LOCKS[0]).read_bytes()
+    assert re.fullmatch(r"python-3\.1[1-4]\n", (COURSE / "binder/runtime.txt").read_text())
+    assert not re.findall(r"[A-Z]", re.sub(r"#.*", "", (COURSE / "binder/apt.txt").read_text()))
+
+
+def test_binder_stops_at_the_first_error() -> None:
+    """An error while the image is built ends the build: a shell script goes on unless told."""
+    assert "\nset -euo pipefail\n" in (COURSE / "binder/postBuild").read_text(encoding="utf-8")
+
+
+def test_binder_start_gives_the_server_our_settings(tmp_path: Path) -> None:
+    """`start` runs what it is given, with our Jupyter settings first and those of the platform still there."""
+    command = [
+        str(COURSE / "binder/start"),
+        sys.executable,
+        "-c",
+        "import os, sys; print(os.environ['JUPYTER_CONFIG_PATH'], sys.argv[1])",
+        "a b",
+    ]
+    environment = {"PATH": os.environ["PATH"], "JUPYTER_CONFIG_PATH": "/etc/theirs"}
+    shown = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True).stdout
+    ours, theirs = shown.removesuffix(" a b\n").split(":")
+    assert (Path(ours) / "jupyter_server_config.json").is_file()
+    assert theirs == "/etc/theirs"
+
+
+# --- the environment
+
+
+@pytest.fixture
+def complete(bootstrap: Any, tmp_path: Path) -> Any:
+    """What is wanted for `make lab`, and an environment that has it (but for the distributions, which none of these tests uses)."""
+    folder = tmp_path / "the environment"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+    wanted = bootstrap.Wanted.now("lab", folder)
+    (folder / bootstrap.STAMP).write_text(json.dumps(wanted.stamp()))
+    return wanted
+
+
+def test_complete_environment_is_kept(bootstrap: Any, complete: Any) -> None:
+    """Nothing is done where nothing has changed."""
+    assert bootstrap.examine(complete) == ("keep", "")
+
+
+def test_environment_of_the_course_is_added_to_for_the_tests(bootstrap: Any, complete: Any) -> None:
+    """`make test` after `make lab` installs only what the tests need besides."""
+    assert bootstrap.examine(bootstrap.Wanted.now("test", complete.folder))[0] == "add"
+
+
+def test_environment_of_the_tests_serves_the_course(bootstrap: Any, complete: Any) -> None:
+    """`make lab` after `make test` has nothing to do."""
+    stamp = bootstrap.Wanted.now("test", complete.folder).stamp()
+    (complete.folder / bootstrap.STAMP).write_text(json.dumps(stamp))
+    assert bootstrap.examine(complete) == ("keep", "")
+
+
+@pytest.mark.parametrize(
+    ("damage", "action", "why"),
+    [
+        pytest.param(lambda b, f: (f / b.BEING_MADE).touch(), "remake", "half made", id="stopped-half-way"),
+        pytest.param(lambda b, f: (f / b.STAMP).write_text("{"), "remake", "damaged record", id="damaged-record"),
+        pytest.param(
+            lambda b, f: (f / b.STAMP).write_text("[]"), "remake", "damaged record", id="record-of-another-kind"
+        ),
+        pytest.param(lambda b, f: (f / b.STAMP).unlink(), "set aside", "not made by make", id="somebody-elses"),
+        pytest.param(lambda b, f: (f / "bin/python").unlink(), "remake", "lost some", id="no-python"),
+        pytest.param(lambda b, f: f.rename(f.with_name("gone")), "remake", "", id="nothing-there"),
+    ],
+)
+def test_damaged_environment_is_mended(bootstrap: Any, complete: Any, damage: Any, action: str, why: str) -> None:
+    """Whatever is wrong with the environment is seen and said; only what isn't ours is kept."""
+    damage(bootstrap, complete.folder)
+    done, said = bootstrap.examine(complete)
+    assert done == action
+    assert why in said
+
+
+@pytest.mark.parametrize(
+    ("fact", "value", "action", "why"),
+    [
+        ("locks", {"requirements.txt": "0" * 64}, "remake", "older than the lock"),
+        ("python", "3.11.0 /usr/bin/python3", "remake", "another Python"),
+        ("folder", "/somewhere/else", "remake", "another place"),
+        ("format", 0, "remake", "another place"),
+        ("distributions", ["jedi-0.1.dist-info"], "remake", "lost some"),
+        ("project", "0" * 64, "refresh", "older autograder"),
+    ],
+)
+def test_change_is_noticed(bootstrap: Any, complete: Any, fact: str, value: Any, action: str, why: str) -> None:
+    """An environment made from other facts than today's is made anew, or its part that differs is."""
+    stamp = complete.stamp() | {fact: value}
+    (complete.folder / bootstrap.STAMP).write_text(json.dumps(stamp))
+    done, said = bootstrap.examine(complete)
+    assert done == action
+    assert why in said
+
+
+def test_somebody_elses_environment_is_kept(bootstrap: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A `.venv` that make did not make is moved aside, never deleted, also the second time."""
+    for number in ("", "-2"):
+        folder = tmp_path / ".venv"
+        folder.mkdir()
+        (folder / "mine").write_text(number)
+        bootstrap.put_away(folder, keep=True)
+        assert (tmp_path / f".venv.before-make{number}" / "mine").read_text() == number
+        assert f".venv.before-make{number}." in capsys.readouterr().out
+
+
+def run_bootstrap(folder: Path, **variables: str) -> subprocess.Popen[str]:
+    """Start making an environment in `folder`, as make does."""
+    return subprocess.Popen(
+        [sys.executable, str(COURSE / "autograder/bootstrap.py"), "lab", "--folder", str(folder)],
+        env={"PATH": os.environ["PATH"], "HOME": str(folder.parent), **variables},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def test_python_without_ensurepip_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    """Debian's Python without its venv package is told apart, the package is named, and nothing is left half made."""
+    (tmp_path / "sitecustomize.py").write_text("import sys; sys.modules['ensurepip'] = None\n")
+    process = run_bootstrap(tmp_path / ".venv", PYTHONPATH=str(tmp_path))
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert len(said.splitlines()) == 1
+    assert f"apt-get install python3.{sys.version_info.minor}-venv`" in said
+    assert not (tmp_path / ".venv").exists()
+
+
+def test_stopped_half_way_is_said_and_seen(bootstrap: Any, tmp_path: Path) -> None:
+    """After Ctrl-C while distributions are fetched the next run knows that the environment is half made."""
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    slow = programs / "uv"
+    slow.write_text("#!/bin/sh\nexec sleep 60\n")
+    slow.chmod(0o755)
+    folder = tmp_path / ".venv"
+    process = run_bootstrap(folder, PATH=f"{programs}:{os.environ['PATH']}")
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "with uv" in line:
+            break
+    time.sleep(0.2)  # until uv runs
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert (process.returncode, said.strip()) == (130, "Stopped; the same command goes on.")
+    assert bootstrap.examine(bootstrap.Wanted.now("lab", folder)) == ("remake", "was left half made")
+
+
+def test_two_at_once_take_turns(bootstrap: Any, tmp_path: Path) -> None:
+    """While one process makes the environment, another says that it waits, and does."""
+    folder = tmp_path / ".venv"
+    with bootstrap.alone(folder):
+        process = run_bootstrap(folder, PYTHONPATH=str(tmp_path))
+        (tmp_path / "sitecustomize.py").write_text("import sys; sys.modules['ensurepip'] = None\n")
+        assert process.stdout is not None
+        assert "waiting" in process.stdout.readline()
+        assert process.poll() is None
+    process.communicate(timeout=60)
+
+
+def test_variables_that_lead_an_installer_astray_are_dropped(bootstrap: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where to fetch from stays as the machine says; where to install to does not."""
+    monkeypatch.setenv("PIP_TARGET", "/elsewhere")
+    monkeypatch.setenv("PYTHONPATH", "/elsewhere")
+    monkeypatch.setenv("PIP_CERT", "/etc/authority.pem")
+    cleaned = bootstrap.clean_variables()
+    assert cleaned["PIP_CERT"] == "/etc/authority.pem"
+    assert not {"PIP_TARGET", "PYTHONPATH"} & cleaned.keys()
