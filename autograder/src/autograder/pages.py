@@ -19,6 +19,7 @@ from markdown_it import MarkdownIt
 from mdit_py_plugins.front_matter import front_matter_plugin
 from mdit_py_plugins.myst_blocks import myst_block_plugin
 from mdit_py_plugins.myst_role import myst_role_plugin
+from nbformat.validator import NotebookValidationError
 
 from autograder.exceptions import BrokenExercise
 
@@ -82,6 +83,8 @@ def _refuse_what_lab_does_not_render(page: Path, text: str) -> None:
                 )
             if token.map and not lines[min(token.map[1], len(lines)) - 1].lstrip("> \t").startswith(token.markup):
                 raise _broken(page, line, f"the {token.markup} opened here is never closed.", "Close it.")
+            if re.match(r"(?::\w.*\n)*:tags: *[^\[\s]", token.content):
+                raise _broken(page, line, "the cell's tags are no list.", "Write `:tags: [one, another]`.")
         if token.type in ("myst_line_comment", "myst_target"):
             raise _broken(page, line, "JupyterLab shows this MyST comment or label as text.", "Take it out.")
         for offset, written in enumerate(token.content.split("\n") if token.type == "inline" else []):
@@ -126,7 +129,7 @@ def read_page(page: Path) -> list[Cell]:
     _refuse_what_lab_does_not_render(page, text)
     try:
         notebook = myst_to_notebook(text, add_source_map=True)
-    except (MystMetadataParsingError, yaml.YAMLError) as error:
+    except (MystMetadataParsingError, NotebookValidationError, yaml.YAMLError) as error:
         said = str(error)
         at = re.search(r"at line (\d+)", said)
         raise _broken(
@@ -141,8 +144,6 @@ def read_page(page: Path) -> list[Cell]:
         cell = Cell(
             page, line, str(node.cell_type), str(node.source), json.loads(json.dumps(node.metadata, default=str))
         )
-        if not isinstance(cell.metadata.get("tags", []), list):
-            raise cell.broken("the cell's tags are no list.", "Write `:tags: [one, another]`.")
         cells.append(cell)
     return cells
 
