@@ -1,0 +1,1 @@
+"""Exercise 06: virtual environments from the inside."""
