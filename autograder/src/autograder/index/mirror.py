@@ -16,7 +16,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,10 +68,10 @@ def locked_wheels(text: str | None = None) -> list[Locked]:
     return found
 
 
-def mirror_wheels(store: Store) -> list[Held]:
-    """Give those wheels of the mirror that have been fetched."""
+def mirror_wheels(store: Store, wanted: Sequence[Locked] | None = None) -> list[Held]:
+    """Give those wheels of the mirror (or of `wanted`) that have been fetched."""
     found = []
-    for locked in locked_wheels():
+    for locked in locked_wheels() if wanted is None else wanted:
         try:
             found += store.table(f"mirror-{locked.sha256}", lambda: [_described(store, locked)])  # noqa: B023
         except FileNotFoundError:
@@ -89,7 +89,7 @@ def _described(store: Store, locked: Locked) -> Held:
     return store.keep(held, data, metadata)
 
 
-def fetch_mirror(store: Store, say: Callable[[str], None] = print) -> list[str]:
+def fetch_mirror(store: Store, say: Callable[[str], None] = print, wanted: Sequence[Locked] | None = None) -> list[str]:
     """Fetch what is missing of the mirror into the store; gives the names of the files that came.
 
     Can be broken off and called again at any time, also by several processes at once. `say` is told of the progress.
@@ -97,8 +97,8 @@ def fetch_mirror(store: Store, say: Callable[[str], None] = print) -> list[str]:
     Raises:
         CourseError: pip couldn't fetch something, or gave other files than the locked ones.
     """
-    have = {held.file.sha256 for held in mirror_wheels(store)}
-    wanted = locked_wheels()
+    wanted = locked_wheels() if wanted is None else wanted
+    have = {held.file.sha256 for held in mirror_wheels(store, wanted)}
     missing = [locked for locked in wanted if locked.sha256 not in have]
     if not missing:
         say(f"mirror: all {len(wanted)} distributions are here")
@@ -118,7 +118,7 @@ def fetch_mirror(store: Store, say: Callable[[str], None] = print) -> list[str]:
                     raise CourseError(f"pip ended well but did not fetch {locked.filename}.", f"Please {_AGAIN}")
                 store.put(path.read_bytes())
                 came.append(locked.filename)
-    got = {held.file.sha256 for held in mirror_wheels(store)}
+    got = {held.file.sha256 for held in mirror_wheels(store, wanted)}
     if wrong := [locked.filename for locked in wanted if locked.sha256 not in got]:
         raise CourseError(
             f"The mirror got other files than the locked ones: {', '.join(wrong)}.",

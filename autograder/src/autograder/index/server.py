@@ -9,6 +9,7 @@ from __future__ import annotations
 __all__ = ["IndexServer", "serving"]
 
 import contextlib
+import logging
 import socket
 import socketserver
 import threading
@@ -23,7 +24,7 @@ MOST_CONNECTIONS = 128
 """More than this at once are told to come back."""
 BUSY_CONNECTIONS = 48
 """From this on, a connection is closed after its answer, so that waiting ones get their turn."""
-IDLE_SECONDS = 15.0
+IDLE_SECONDS = 30.0
 """How long a client may be silent."""
 REQUEST_SECONDS = 120.0
 """How long a client may take over one request and its answer, however busily."""
@@ -50,7 +51,13 @@ class _Handler(BaseHTTPRequestHandler):
         if self.headers.get("Content-Length", "0") != "0" or self.headers.get("Transfer-Encoding"):
             self.close_connection = True
         headers = {name.title(): value for name, value in self.headers.items()}
-        self._send(answer(self.server.sites, self.path, headers))
+        try:
+            reply = answer(self.server.sites, self.path, headers)
+        except Exception:
+            logging.getLogger(__name__).exception("the index could not answer %r", self.path)
+            self.close_connection = True
+            reply = Answer(500, {"Content-Type": "text/plain"}, b"The index has a bug: please report it.\n")
+        self._send(reply)
 
     do_HEAD = do_GET
 
