@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import json
 import os
@@ -215,6 +216,58 @@ def test_scripts_are_executable_and_parse() -> None:
         assert modes.get(script, "100755") == "100755", script
         shell = path.read_text(encoding="utf-8").splitlines()[0].rpartition("/")[2].removeprefix("env ")
         subprocess.run([shell, "-n", str(path)], check=True)
+
+
+# --- architecture
+
+
+def floors() -> list[list[str]]:
+    """Read CONTRIBUTING's drawing: the modules of each floor, from the top."""
+    page = (COURSE / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    drawing = page.partition("```text\nfloors\n")[2].partition("```")[0]
+    rows = [re.findall(r"[a-z_]{2,}", line) for line in drawing.splitlines()]
+    return [row for row in rows if row]
+
+
+def imported(path: Path) -> set[str]:
+    """Give the modules of ours that a file imports, at its top or later."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            names = [node.module] if node.module != "autograder" else [f"autograder.{name.name}" for name in node.names]
+        else:
+            names = [name.name for name in node.names] if isinstance(node, ast.Import) else []
+        found |= {name.split(".")[1] for name in names if name.startswith("autograder.")}
+    return found
+
+
+def test_arrows_point_down() -> None:
+    """Each module stands in CONTRIBUTING's drawing and imports nothing from above it; a face imports no other face."""
+    rows = floors()
+    level = {name: number for number, row in enumerate(rows) for name in row}
+    assert rows[0] == ["cli", "jupyter", "nbgrader_plugin"]
+    package = COURSE / "autograder/src/autograder"
+    for path in sorted(package.rglob("*.py")):
+        name = path.relative_to(package).parts[0].removesuffix(".py")
+        if name in ("__init__", "__main__", "catalog"):
+            continue
+        assert name in level, f"{name} is missing in CONTRIBUTING's drawing"
+        for other in imported(path) & level.keys() - {name}:
+            allowed = level[other] > level[name] or (level[other] == level[name] > 0)
+            assert allowed, f"{name} imports {other}"
+
+
+def test_package_knows_no_exercise_by_name() -> None:
+    """Exercises are found by looking at folders: no module outside the catalogue names one."""
+    package = COURSE / "autograder/src/autograder"
+    for path in package.rglob("*.py"):
+        if "catalog" not in path.relative_to(package).parts:
+            words = (
+                node.value
+                for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+                if isinstance(node, ast.Constant)
+            )
+            assert not [word for word in words if re.fullmatch(r"(ex\d\d_\w+|\d\d-[a-z-]+)", str(word))], path.name
 
 
 # --- Binder
