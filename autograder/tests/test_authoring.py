@@ -171,7 +171,7 @@ def test_solution_is_what_nbgrader_wants(catalog):
     marks = [cell.metadata.get("nbgrader") for cell in cells]
     assert [mark and mark["grade_id"] for mark in marks] == [
         *("title", "begin", "text-1", "answer-1", "task-1"),
-        *("text-2", None, "answer-2", "task-2", None),
+        *("text-2", None, "answer-2", "task-2", "text-2-2"),
     ]
     assert cells[1].source == '%load_ext autograder\nbegin("42")'
     assert cells[3].source == "%%shell\n### BEGIN SOLUTION\necho cups > label.txt\n### END SOLUTION"
@@ -206,7 +206,7 @@ def test_learners_copy_keeps_the_magic_and_loses_the_answer(course, catalog):
     assert [cell.source for cell in answers] == [f"%%shell\n{STUB}"] * 2
     assert b"label.txt" not in data
     locked = [cell.metadata for cell in cells_of(data) if cell.metadata.get("nbgrader", {}).get("locked")]
-    assert len(locked) == 6
+    assert len(locked) == 7
     assert all(one["editable"] is False and one["deletable"] is False for one in locked)
 
 

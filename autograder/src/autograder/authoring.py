@@ -110,37 +110,47 @@ def _answer(cell: Cell, number: int) -> Cell:
 def solution_notebook(exercise: Exercise) -> bytes:
     """Give nbgrader's source notebook of an exercise: its page, the cell that begins it, and a graded cell after each answer.
 
-    Learners can't change the title, the first cell and the tasks' texts; other cells are theirs.
+    Learners can't change the text and the first cell; other cells are theirs.
 
     Raises:
         BrokenExercise: the page can't be turned into one; the message begins with file and line.
     """
     page = read_exercise_page(exercise.page)
-    title, *more = page.introduction
-    done = [_mark(title, "title", locked=True)]
-    source = f'%load_ext autograder\nbegin("{exercise.number:02}")'
-    begins = [cell for cell in more if cell.kind == "code" and "begin(" in cell.source]
+    begin = f'%load_ext autograder\nbegin("{exercise.number:02}")'
+    introduction = list(page.introduction)
+    begins = [cell for cell in introduction if cell.kind == "code" and "begin(" in cell.source]
     for cell in begins:  # it may stand in the page, where a reader of the text expects it
-        if cell.source.strip() != source or cell is not begins[0]:
+        if cell.source.strip() != begin or cell is not begins[0]:
             remedy = (
                 f'Write `%load_ext autograder`, and below it `begin("{exercise.number:02}")`; or leave the cell out.'
             )
             raise cell.broken("this isn't the cell that begins the exercise.", remedy)
     if not begins:
-        done.append(_mark(_code(source), "begin", locked=True))
-    done += [_mark(cell, "begin", locked=True) if cell in begins else cell for cell in more]
+        introduction.insert(1, _code(begin))
+    done = [_mark(cell, "begin", locked=True) if cell.source.strip() == begin else cell for cell in introduction]
+    done = _with_locked_text(done, "title")
     for task, cells in zip(exercise.tasks, page.tasks, strict=True):
-        number = task.number
-        for cell in cells:
-            if cell is cells[0]:
-                done.append(_mark(cell, f"text-{number}", locked=True))
-            elif cell.is_answer:
-                graded = _code(f"grade({number})")
-                done.append(_answer(cell, number))
-                done.append(_mark(graded, f"task-{number}", grade=True, locked=True, points=task.points))
-            else:
+        for cell in _with_locked_text(cells, f"text-{task.number}"):
+            if not cell.is_answer:
                 done.append(cell)
+                continue
+            graded = _code(f"grade({task.number})")
+            done.append(_answer(cell, task.number))
+            done.append(_mark(graded, f"task-{task.number}", grade=True, locked=True, points=task.points))
     return _canonical(done)
+
+
+def _with_locked_text(cells: Sequence[Cell], grade_id: str) -> list[Cell]:
+    """Lock the text among cells, so that what is ours stays as it is and is known as ours in what is handed in."""
+    number = 0
+    done = []
+    for cell in cells:
+        if cell.kind == "markdown":
+            number += 1
+            done.append(_mark(cell, grade_id if number == 1 else f"{grade_id}-{number}", locked=True))
+        else:
+            done.append(cell)
+    return done
 
 
 def released_notebooks(root: Path, solutions: dict[str, bytes]) -> dict[str, bytes]:
