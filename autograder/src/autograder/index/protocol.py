@@ -69,12 +69,16 @@ def answer(sites: Mapping[str, Site], target: str, headers: Mapping[str, str]) -
     path, _, query = target.partition("?")
     if path == "/":
         return _page(_listing("Indexes", ((f"{name}/", name) for name in sites)), PLAIN_HTML, headers)
-    _, first, *rest = path.split("/")
+    if not path.startswith("/"):
+        return _missing("There is nothing at this address.")
+    first, *rest = path[1:].split("/")
     site = sites.get(first)
     if site is None:
         return _missing(f"There is no index at /{_shown(first)}; there is {', '.join(sites)}.")
     match rest:
-        case [] | [""]:
+        case []:
+            return _moved(f"/{first}/")
+        case [""]:
             links = [("simple/", "simple: all projects")]
             return _page(_listing(site.title, links), PLAIN_HTML, headers)
         case ["simple"]:
@@ -87,7 +91,7 @@ def answer(sites: Mapping[str, Site], target: str, headers: Mapping[str, str]) -
             if project not in site.projects:
                 return _missing(f"The index has no project {_shown(project)}.")
             if rest != ["simple", project, ""]:
-                return _moved(f"/{first}/simple/{project}/" + (f"?{query}" if query else ""))
+                return _moved(f"/{first}/simple/{project}/" + (f"?{quote(query, safe='=&%+/')}" if query else ""))
             media = _media(query, headers)
             return _page(_once(site, project, media), media, headers)
         case ["files", sha256, filename]:
