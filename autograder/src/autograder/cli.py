@@ -174,10 +174,9 @@ def _build(arguments: argparse.Namespace) -> int:
 
 
 def _index_fetch(_: argparse.Namespace) -> int:
-    from autograder.index.mirror import fetch_mirror
-    from autograder.places import cache
+    from autograder.index import PackageIndex
 
-    fetch_mirror(cache())
+    PackageIndex.fetch_mirror(say=_say)
     return 0
 
 
