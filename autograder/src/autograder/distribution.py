@@ -48,6 +48,11 @@ class KnownWheel(Protocol):
         """The SHA-256 of every file in it, in hexadecimal, by its path in the wheel."""
         ...
 
+    @property
+    def origin(self) -> str:
+        """Where it is known from; `ensurepip` if it came with this Python, so that another may not know it."""
+        ...
+
 
 class Known(Protocol):
     """What distributions really consist of; `autograder.index` has one."""

@@ -1,0 +1,128 @@
+"""What a snapshot says of each name of a workspace, and which names belong to the state at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from autograder.exceptions import SnapshotError
+from autograder.tree import Entry, Kind, Tree
+
+__all__ = ["FOLDER", "LIMITS", "Limits", "Node", "digest", "join", "nodes_of", "require_bounds", "travels"]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds of one snapshot; sizes in bytes."""
+
+    names: int = 20_000
+    """Files, folders and links together."""
+    path: int = 512
+    depth: int = 64
+    file_content: int = 2_000_000
+    """A larger file travels as its hash."""
+    all_content: int = 8_000_000
+    """Contents together: the smallest files first, the others travel as hashes."""
+    manifest: int = 5_000_000
+    snapshot: int = 14_000_000
+    hashed: int = 2_000_000_000
+    """Files together: more isn't looked at."""
+
+
+LIMITS = Limits()
+
+
+@dataclass(frozen=True)
+class Node:
+    """What stands under one name."""
+
+    kind: Kind
+    sha256: str = ""
+    """Empty for what is no file, and for a file which could not be read."""
+    size: int = 0
+    executable: bool = False
+    target: str = ""
+
+
+FOLDER = Node("folder")
+
+
+def travels(path: str) -> bool:
+    """Say whether a path belongs to the state: bytecode of installed packages and git's objects, hooks and logs don't."""
+    parts = path.split("/")
+    if "__pycache__" in parts and "site-packages" in parts[: parts.index("__pycache__")]:
+        return False
+    if ".git" in parts:
+        inside = parts[parts.index(".git") + 1 : -1]
+        return "refs" in inside or not {"objects", "hooks", "logs"}.intersection(inside)
+    return True
+
+
+@runtime_checkable
+class _HasNodes(Protocol):
+    nodes: Mapping[str, Node]
+
+
+def nodes_of(tree: Tree) -> Mapping[str, Node]:
+    """Look at everything that travels; raises SnapshotError if there is too much of it."""
+    if isinstance(tree, _HasNodes):
+        return tree.nodes
+    found: dict[str, Node] = {}
+    todo, size = [""], 0
+    while todo:
+        folder = todo.pop()
+        for name in tree.names(folder):
+            path = f"{folder}/{name}" if folder else name
+            if not travels(path):
+                continue
+            entry = tree.entry(path)
+            if entry is None:  # gone since it was listed
+                continue
+            size += entry.size
+            require_bounds(path, len(found) + 1, size)
+            found[path] = _node(tree, path, entry)
+            if entry.kind == "folder":
+                todo.append(path)
+    return found
+
+
+def require_bounds(path: str, count: int, size: int) -> None:
+    """Raise SnapshotError if a path, the number of names or their size together is more than a snapshot may hold."""
+    trouble = ""
+    if count > LIMITS.names:
+        trouble = f"more than {LIMITS.names:,} files and folders"
+    elif len(path) > LIMITS.path or path.count("/") >= LIMITS.depth:
+        trouble = f"folders more than {LIMITS.depth} deep, or paths longer than {LIMITS.path} letters"
+    elif size > LIMITS.hashed:
+        trouble = f"more than {LIMITS.hashed // 1_000_000:,} MB"
+    if trouble:
+        raise SnapshotError(
+            f"The workspace holds {trouble}, too much for a snapshot.",
+            "Remove what doesn't belong to the exercise, and check again; `du -a | sort -n | tail` shows the largest.",
+        )
+
+
+def _node(tree: Tree, path: str, entry: Entry) -> Node:
+    if entry.kind != "file":
+        return Node(entry.kind, target=entry.target)
+    try:
+        return Node("file", tree.sha256(path), entry.size, entry.executable)
+    except FileNotFoundError:
+        return Node("file", "", entry.size, entry.executable)
+
+
+def digest(tree: Tree) -> str:
+    """Hash all that a check's result can depend on, in hexadecimal: names, kinds, executable bits, contents, targets, root."""
+    found = hashlib.sha256(f"{tree.root}\n".encode("utf-8", "surrogateescape"))
+    for path, node in sorted(nodes_of(tree).items()):
+        line = json.dumps([path, node.kind, node.sha256, node.executable, node.target])
+        found.update(line.encode() + b"\n")
+    return found.hexdigest()
+
+
+def join(folder: str, path: str) -> str:
+    """Put a path under a folder, which may be the top."""
+    return f"{folder}/{path}" if folder else path
