@@ -20,7 +20,7 @@ from packaging.utils import canonicalize_name
 from autograder.distribution import Distribution, Known, folder_name
 from autograder.exceptions import Failed
 from autograder.tree import Outside, Tree, resolve
-from autograder.wording import code, command, listing, seen
+from autograder.wording import code, command, listing, seen, unseen
 
 __all__ = ["Environment", "Facts", "Script", "find_environments"]
 
@@ -214,15 +214,17 @@ class Environment:
             )
         entry = self._tree.entry(where)
         if entry is None:
-            others = find_environments(self._tree)
+            folder, name = posixpath.split(self.path)
+            # one in another project's folder is no news; one in this folder, or of this name a floor higher, may be a slip
+            others = [one for one in find_environments(self._tree) if posixpath.dirname(one) == folder or one == name]
             found = f"There is no {code(self.path)}."
             if others:
                 found = f"There is no {code(self.path)}, but an environment in {listing(others)}."
             raise Failed(
                 expected=expected,
                 found=found,
-                next_step="Run `ls -A` to see what is in the workspace.",
-                evidence=seen(others[0].split("/")[0]) if others else "",
+                next_step=f"Run {command('ls', '-A', *([] if others else [folder] if folder else []))} to see what is there.",
+                evidence=seen(others[0].split("/")[0]) if others else unseen(name),
             )
         if entry.kind != "folder":
             raise Failed(
@@ -242,6 +244,7 @@ class Environment:
                 expected=expected,
                 found=found,
                 next_step=f"Run {command('ls', '-A', self.path)} to see what is in it.",
+                evidence=unseen("pyvenv.cfg"),
             )
         return where
 
@@ -409,7 +412,7 @@ class Environment:
             expected=expected,
             found=found,
             next_step=f"Run {in_site_packages} to see what is installed.",
-            evidence=seen(self.distributions[0].folder_name) if self.distributions else "",
+            evidence=seen(self.distributions[0].folder_name) if self.distributions else unseen(wanted),
         )
 
     def _importable_as(self, wanted: str) -> list[str]:
@@ -441,8 +444,11 @@ class Environment:
         return found
 
     def _elsewhere(self, wanted: str) -> tuple[str, str] | None:
-        """Find a distribution in another place of the workspace: another environment, a `.pth` line, a `--target` folder."""
-        for folder in [*self._pth_folders(), *_folders(self._tree)]:
+        """Find a distribution elsewhere in the project's folder: another environment, a `.pth` line, a `--target` folder.
+
+        Other projects of the workspace may well have it: that is no clue.
+        """
+        for folder in [*self._pth_folders(), *_folders(self._tree, posixpath.dirname(self.path))]:
             if folder == self.site_packages:
                 continue
             for name in self._tree.names(folder):
@@ -468,9 +474,9 @@ class Environment:
                     yield str(PurePosixPath(absolute).relative_to(self._facts.root))
 
 
-def _folders(tree: Tree) -> Iterator[str]:
-    """List the workspace's folders, nearest first, at most 400 and no bytecode; of environments only their site-packages."""
-    todo, count = [""], 0
+def _folders(tree: Tree, top: str = "") -> Iterator[str]:
+    """List the folders from `top` on, nearest first, at most 400 and no bytecode; of environments only their site-packages."""
+    todo, count = [top], 0
     while todo and count < MOST_FOLDERS_SEARCHED:
         folder = todo.pop(0)
         count += 1

@@ -10,7 +10,7 @@ import re
 import shlex
 from collections.abc import Iterable
 
-__all__ = ["code", "command", "listing", "seen"]
+__all__ = ["code", "command", "listing", "seen", "unseen"]
 
 LONGEST = 160
 
@@ -44,3 +44,8 @@ def listing(names: Iterable[str], *, most: int = 8) -> str:
 def seen(text: str) -> str:
     """Give a regular expression which the text matches where a command prints it."""
     return re.escape(text)
+
+
+def unseen(text: str) -> str:
+    """Give a regular expression which matches what a command prints if none of its words is `text`."""
+    return rf"\A(?![\s\S]*(?<!\S){re.escape(text)}(?!\S))"

@@ -17,7 +17,7 @@ from autograder.exceptions import BrokenExercise, Failed
 from autograder.repository import Repository
 from autograder.requirements import Requirements
 from autograder.tree import Entry, Outside, Tree, resolve
-from autograder.wording import code, command, seen
+from autograder.wording import code, command, seen, unseen
 
 __all__ = [
     "Actor",
@@ -101,7 +101,8 @@ class File:
             found = f"{code(self.path)} is a {kind}, not a file."
             step, evidence = command("ls", "-ld", self.path), seen(posixpath.basename(self.path))
         else:
-            found, step, evidence = f"There is no file {code(self.path)}.", look, ""
+            found, step = f"There is no file {code(self.path)}.", look
+            evidence = unseen(posixpath.basename(self.path))
             if folder and self._tree.entry(folder) is None:
                 step = "`ls -lA`"
             link = self._tree.entry(self.path)
