@@ -1,0 +1,221 @@
+"""The basic tier: a clean environment, a HOME and a system Python of its own, and bounds, where there are no namespaces.
+
+It guards against accidents: commands run as the user, and can read and write all that the user can.
+On Linux every process is found and killed after a run; elsewhere only those that stayed in the command's process group.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from autograder.exceptions import SandboxError
+from autograder.sandbox import configuration
+from autograder.sandbox.command import CommandSandbox
+from autograder.sandbox.place import Index, Limits, Place, Tier
+from autograder.sandbox.processes import Running, limit_pairs, spawn, write_order
+from autograder.sandbox.strong import course_uv
+from autograder.sandbox.system_python import executable_name, seed, settle_system
+
+__all__ = ["BasicSandbox", "find_bash"]
+
+_FIRST_PORT, _PORTS, _TRIES = 20_000, 12_000, 50
+"""Below the ports that systems hand out by themselves (man 7 ip, ip_local_port_range)."""
+
+
+def find_bash() -> str | None:
+    """Find bash."""
+    return shutil.which("bash", path="/usr/local/bin:/usr/bin:/bin:/opt/homebrew/bin")
+
+
+class _BasicRunning(Running):
+    """A supervisor (see inner.py) which kills all its descendants when its pipe is closed, even by our own death."""
+
+    def __init__(self, process: subprocess.Popen[bytes], lifeline: int) -> None:
+        super().__init__(process)
+        self._lifeline = lifeline
+
+    def count(self) -> int:
+        waiting, found = [self.process.pid], 0
+        while waiting and found < 10_000:
+            pid = waiting.pop()
+            try:
+                for task in os.listdir(f"/proc/{pid}/task"):
+                    children = Path(f"/proc/{pid}/task/{task}/children").read_text("ascii").split()
+                    waiting += map(int, children)
+                    found += len(children)
+            except OSError:
+                continue
+        return found
+
+    def _kill(self) -> None:
+        os.close(self._lifeline)
+
+
+class BasicSandbox(CommandSandbox):
+    """Commands as plain processes."""
+
+    def __init__(self, index: Index) -> None:
+        """Use this index for all commands."""
+        self._index = index
+
+    @property
+    def tier(self) -> Tier:
+        """Name the tier."""
+        return "basic"
+
+    def root(self, place: Place) -> PurePosixPath:
+        """Say where the project appears: where it is."""
+        return PurePosixPath(place.project)
+
+    def python_home(self, place: Place) -> PurePosixPath:
+        """Give the folder of the system Python's executables."""
+        return PurePosixPath(place.system, "bin")
+
+    def _startup_file(self, name: str, place: Place) -> str:
+        return str(seed() / "etc" / name)
+
+    def _environment(self, place: Place, *, terminal: bool, title: str) -> dict[str, str]:
+        built = configuration.environment(
+            tier=self.tier,
+            home=str(place.home),
+            python_home=self.python_home(place),
+            terminal=terminal,
+            title=title,
+        )
+        settings = place.system / "etc"
+        # uv and git have no file that the learner's own beats and the machine's doesn't, so these two say where it is.
+        return built | {
+            "GIT_CONFIG_SYSTEM": str(seed() / "etc" / "gitconfig"),
+            "XDG_CONFIG_DIRS": str(settings),
+        }
+
+    def _launch(
+        self,
+        argv: Sequence[str],
+        place: Place,
+        *,
+        limits: Limits,
+        cwd: str,
+        environment: Mapping[str, str],
+        streams: tuple[Any, Any, Any],
+        descriptors: Mapping[int, int],
+        terminal: bool,
+        share_session: bool,
+        ignore: Sequence[str],
+        lasting: bool,
+    ) -> Running:
+        source = settle_system(place.system, self.python_home(place), course_uv())
+        listener = _listen(place.system)
+        _write_settings(place, listener.getsockname()[1])
+        watched, lifeline = os.pipe()
+        order = write_order(
+            argv=list(argv),
+            environment=dict(environment),
+            cwd=os.path.join(place.project, cwd),
+            limits=limit_pairs(limits, limits.processes + _processes_of_user()),
+            descriptors=dict(descriptors),
+            listener=None,
+            terminal=terminal,
+            ignore=list(ignore),
+            supervise=watched,
+            own_session=not share_session and not terminal,
+        )
+        interpreter = source / "bin" / executable_name()
+        try:
+            process = spawn(
+                [str(interpreter), "-I", "-S", str(source / "inner.py"), str(order)],
+                lasting=lasting,
+                env={},
+                stdin=streams[0],
+                stdout=streams[1],
+                stderr=streams[2],
+                pass_fds=[order, watched, *descriptors.values()],
+                start_new_session=not share_session,
+            )
+        except BaseException:
+            listener.close()
+            os.close(lifeline)
+            raise
+        finally:
+            os.close(order)
+            os.close(watched)
+        running = _BasicRunning(process, lifeline)
+        try:
+            running.resources.enter_context(listener)
+            running.resources.enter_context(self._index.serve(listener))
+        except BaseException:
+            running.stop()
+            raise
+        return running
+
+
+def _processes_of_user() -> int:
+    """Count what the user runs already: outside a namespace the limit is on all of it."""
+    user, found = os.getuid(), 0
+    if sys.platform != "linux":
+        return 1000
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                if os.stat(f"/proc/{name}").st_uid == user:
+                    found += len(os.listdir(f"/proc/{name}/task"))
+            except OSError:
+                continue
+    return found
+
+
+def _listen(system: Path) -> socket.socket:
+    """Listen on the port which belongs to this place.
+
+    The same for all processes that work in the place (a notebook, a terminal): they share it and serve the same,
+    so one settings file is right for all of them, and an address written into a lock file stays right.
+
+    Raises:
+        SandboxError: none of the ports is free.
+    """
+    number = int.from_bytes(hashlib.sha256(os.fsencode(system)).digest()[:4], "big")
+    for attempt in range(_TRIES):
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if hasattr(socket, "SO_REUSEPORT"):
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            listener.bind(("127.0.0.1", _FIRST_PORT + (number + attempt) % _PORTS))
+            listener.listen(128)
+        except OSError as error:
+            listener.close()
+            if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+                raise SandboxError(
+                    f"The index can't listen on this machine: {error.strerror}.", "Run `course doctor`."
+                ) from error
+        else:
+            return listener
+    raise SandboxError("The index finds no free port on this machine.", "End programs you don't need.")
+
+
+def _write_settings(place: Place, port: int) -> None:
+    """Write pip's and uv's settings; replaced as a whole, since another process may be reading them."""
+    for file, text in (
+        (place.home / ".pip" / "pip.conf", configuration.pip_override(port)),
+        (place.system / "etc" / "uv" / "uv.toml", configuration.uv_configuration(port)),
+    ):
+        try:
+            if file.is_file() and file.read_text("utf-8") == text:
+                continue
+            file.parent.mkdir(parents=True, exist_ok=True)
+            fresh = file.with_name(f".{file.name}.{os.getpid()}")
+            fresh.write_text(text, encoding="utf-8")
+            fresh.replace(file)
+        except (OSError, UnicodeDecodeError) as error:
+            raise SandboxError(
+                f"The settings file {file} can't be written: {error}.", "See who owns the folder."
+            ) from error

@@ -1,0 +1,221 @@
+"""What both tiers do alike: run a command to its end, hold a shell for cells, hand over the terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import termios
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import PurePosixPath
+from typing import Any
+
+from autograder.exceptions import SandboxError
+from autograder.sandbox.place import Completed, Limits, Place, Shell, Tier, relative_folder
+from autograder.sandbox.processes import Running, anonymous_file, collect
+from autograder.sandbox.shell import CellShell
+
+__all__ = ["CommandSandbox"]
+
+_TERMINAL_LIMITS = Limits(wall_seconds=None, cpu_seconds=3600)
+
+
+class _Ended(BaseException):
+    """A signal that means the end of the terminal."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+class CommandSandbox(ABC):
+    """A tier which can launch a process; all else follows from that."""
+
+    @property
+    @abstractmethod
+    def tier(self) -> Tier:
+        """Name the tier."""
+
+    @abstractmethod
+    def root(self, place: Place) -> PurePosixPath:
+        """Say where the project appears inside."""
+
+    @abstractmethod
+    def python_home(self, place: Place) -> PurePosixPath:
+        """Give the folder of the system Python's executables, as seen inside."""
+
+    @abstractmethod
+    def _startup_file(self, name: str, place: Place) -> str: ...
+
+    @abstractmethod
+    def _environment(self, place: Place, *, terminal: bool, title: str) -> dict[str, str]: ...
+
+    @abstractmethod
+    def _launch(
+        self,
+        argv: Sequence[str],
+        place: Place,
+        *,
+        limits: Limits,
+        cwd: str,
+        environment: Mapping[str, str],
+        streams: tuple[Any, Any, Any],
+        descriptors: Mapping[int, int],
+        terminal: bool,
+        share_session: bool,
+        ignore: Sequence[str],
+        lasting: bool,
+    ) -> Running: ...
+
+    def run(
+        self,
+        argv: Sequence[str],
+        place: Place,
+        *,
+        limits: Limits = Limits(),
+        cwd: str = "",
+        variables: Mapping[str, str] | None = None,
+        stdin: bytes = b"",
+    ) -> Completed:
+        """Run one command to its end; every process it started is dead when this returns.
+
+        Raises:
+            SandboxError: the sandbox can't be made.
+        """
+        environment = self._environment(place, terminal=False, title=place.project.name)
+        given = anonymous_file(stdin) if stdin else subprocess.DEVNULL
+        output, write = os.pipe()
+        try:
+            running = self._launch(
+                argv,
+                place,
+                limits=limits,
+                cwd=relative_folder(cwd),
+                environment={**environment, **(variables or {})},
+                streams=(given, write, write),
+                descriptors={},
+                terminal=False,
+                share_session=False,
+                ignore=(),
+                lasting=False,
+            )
+        except SandboxError as error:
+            os.close(write)
+            said = os.read(output, 4096).decode("utf-8", "replace").strip()
+            os.close(output)
+            raise SandboxError(f"{error.message} {said}".strip(), error.next_step) from error
+        except BaseException:
+            os.close(write)
+            os.close(output)
+            raise
+        finally:
+            if stdin:
+                os.close(given)
+        os.close(write)
+        return collect(running, output, limits)
+
+    def shell(self, place: Place, *, limits: Limits = Limits()) -> Shell:
+        """Give a bash for cells, which starts with the first one; the limits hold for each cell."""
+
+        def launch(terminal: int, descriptors: Mapping[int, int], mark: str) -> Running:
+            environment = self._environment(place, terminal=False, title=place.project.name)
+            environment |= {"PAGER": "cat", "GIT_PAGER": "cat", "WHEELHOUSE_CELL_MARK": mark}
+            # Nobody can answer a question in a cell: pip says so instead of failing at the end of its input.
+            environment |= {"PIP_NO_INPUT": "1", "PIP_PROGRESS_BAR": "off"}
+            rc = self._startup_file("cells.bashrc", place)
+            return self._launch(
+                ["bash", "--noprofile", "--noediting", "--rcfile", rc, "-i"],
+                place,
+                limits=limits,
+                cwd="",
+                environment=environment,
+                streams=(terminal, terminal, terminal),
+                descriptors=descriptors,
+                terminal=True,
+                share_session=False,
+                ignore=(),
+                lasting=True,
+            )
+
+        return CellShell(launch, limits)
+
+    def interactive(self, place: Place, argv: Sequence[str] | None = None, *, title: str = "") -> int:
+        """Hand the caller's terminal to a bash, or to a command, and give its exit status.
+
+        Meanwhile this process serves the index, and leaves ^C, ^\\ and ^Z to those inside.
+
+        Raises:
+            SandboxError: the sandbox can't be made.
+        """
+        rc = self._startup_file("terminal.bashrc", place)
+        bash = ["bash", "--noprofile", "--rcfile", rc, "-i"]
+        with _terminal_handed_over():
+            running: Running | None = None
+            try:
+                running = self._launch(
+                    list(argv) if argv else bash,
+                    place,
+                    limits=_TERMINAL_LIMITS,
+                    cwd="",
+                    environment=self._environment(place, terminal=True, title=title or place.project.name),
+                    streams=(None, None, None),
+                    descriptors={},
+                    terminal=False,
+                    share_session=True,
+                    # A lone command has no shell that could wake it after ^Z.
+                    ignore=("SIGTSTP",) if argv else (),
+                    lasting=False,
+                )
+                while True:
+                    try:
+                        running.process.wait(0.25)
+                        break
+                    except subprocess.TimeoutExpired:
+                        if running.count() > _TERMINAL_LIMITS.processes:
+                            print("\r\nstopped: more than", _TERMINAL_LIMITS.processes, "processes\r")
+                            break
+            except _Ended as end:
+                if running is not None:
+                    running.stop()
+                return 128 + end.number
+            finally:
+                if running is not None:
+                    running.stop()
+            return running.stop()
+
+
+@contextlib.contextmanager
+def _terminal_handed_over() -> Iterator[None]:
+    """Ignore the keys that are meant for those inside; end on a hang-up; put the terminal back in order afterwards."""
+
+    def end(number: int, frame: object) -> None:
+        raise _Ended(number)
+
+    handlers: dict[int, Any] = {
+        signal.SIGINT: signal.SIG_IGN,
+        signal.SIGQUIT: signal.SIG_IGN,
+        signal.SIGTSTP: signal.SIG_IGN,
+        signal.SIGTTOU: signal.SIG_IGN,
+        signal.SIGHUP: end,
+        signal.SIGTERM: end,
+    }
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items() if in_main_thread}
+    try:
+        modes = termios.tcgetattr(0)
+    except (termios.error, OSError):
+        modes = None
+    sys.stdout.flush()
+    try:
+        yield
+    finally:
+        if modes is not None:
+            with contextlib.suppress(termios.error, OSError):
+                os.tcsetpgrp(0, os.getpgrp())
+                termios.tcsetattr(0, termios.TCSADRAIN, modes)
+        for number, handler in before.items():
+            signal.signal(number, handler)

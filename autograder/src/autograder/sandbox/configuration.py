@@ -1,0 +1,181 @@
+"""The files and variables which a learner's commands find in every tier: all made here, nothing taken from outside."""
+
+from __future__ import annotations
+
+import configparser
+import contextlib
+import os
+import re
+from pathlib import Path, PurePosixPath
+
+__all__ = [
+    "GITCONFIG",
+    "NETWORK_FILES",
+    "PIP_OVERRIDE_MARK",
+    "SHELL_CELLS_RC",
+    "TERMINAL_RC",
+    "environment",
+    "index_url",
+    "pip_configuration",
+    "pip_override",
+    "uv_configuration",
+]
+
+NETWORK_FILES = {
+    # Without a name server in resolv.conf and with "files" here, looking up a name fails at once and doesn't hang.
+    "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
+    "hosts": "127.0.0.1 localhost wheelhouse\n",
+    "passwd": "root:x:0:0:root:/root:/usr/sbin/nologin\n"
+    "learner:x:1000:1000:Learner:/home/learner:/bin/bash\n"
+    "nobody:x:65534:65534:nobody:/:/usr/sbin/nologin\n",
+    "group": "root:x:0:\nlearner:x:1000:\nnogroup:x:65534:\n",
+}
+
+GITCONFIG = """\
+# Git's settings for the whole machine, by the course: yours in ~/.gitconfig win.
+[user]
+\tname = Learner
+\temail = learner@wheelhouse.invalid
+[init]
+\tdefaultBranch = main
+[advice]
+\tdetachedHead = false
+"""
+
+TERMINAL_RC = r"""# The sandboxed terminal, by the course: yours in ~/.bashrc wins.
+PS1='learner@${WHEELHOUSE_PLACE}:\w\$ '
+PROMPT_DIRTRIM=3
+HISTSIZE=10000 HISTFILESIZE=10000 HISTCONTROL=ignorespace
+PROMPT_COMMAND='history -a'
+shopt -s histappend cmdhist checkwinsize
+if [ "$TERM" != dumb ]; then
+  PS1='\[\e[32m\]learner@${WHEELHOUSE_PLACE}\[\e[0m\]:\[\e[34m\]\w\[\e[0m\]\$ '
+  alias ls='ls --color=auto' 2>/dev/null
+fi
+[ "$WHEELHOUSE_TIER" = strong ] && [ -r /usr/share/bash-completion/bash_completion ] && . /usr/share/bash-completion/bash_completion
+case $WHEELHOUSE_TIER in
+  strong) echo "You are in the sandbox of ${WHEELHOUSE_PLACE}: nothing you type here can reach the rest of this machine." ;;
+  *) echo "You are in the ${WHEELHOUSE_TIER} sandbox of ${WHEELHOUSE_PLACE}: it guards against accidents, but commands can reach your own files." ;;
+esac
+echo "Packages come from the course's own index; \`course reset\` restores everything. Leave with \`exit\`."
+[ -r ~/.bashrc ] && . ~/.bashrc
+true
+"""
+
+SHELL_CELLS_RC = r"""# The shell behind %%shell cells: a line typed by shell.py reads a cell from 8 and runs it; 9 gets its exit status.
+PS1='$ ' PS2= HISTFILE=
+set +o history
+exec 7>&1
+__wheelhouse_read() {
+  local status=$?
+  PS1=$__wheelhouse_prompt
+  IFS= read -r -d '' -u 8 __wheelhouse_cell
+  return "$status"
+}
+__wheelhouse_done() {
+  printf '%s\0' "$?" >&9
+  printf '\036%s\036' "$WHEELHOUSE_CELL_MARK" >&7
+  __wheelhouse_prompt=$PS1 PS1=
+}
+PROMPT_COMMAND=__wheelhouse_done
+"""
+
+
+def index_url(port: int) -> str:
+    """Give the address of the Simple API as seen inside."""
+    return f"http://127.0.0.1:{port}/pypi/simple/"
+
+
+def pip_configuration(port: int) -> str:
+    """Write pip's settings for the whole machine."""
+    return (
+        "# pip's settings for the whole machine, by the course: yours, by `pip config set`, win.\n"
+        "[global]\n"
+        f"index-url = {index_url(port)}\n"
+        "disable-pip-version-check = true\n"
+        "retries = 1\n"
+        "timeout = 15\n"
+    )
+
+
+def uv_configuration(port: int) -> str:
+    """Write uv's settings for the whole machine.
+
+    Copies instead of hard links: a cache shared by links would let an edit in one environment show in another.
+    """
+    return (
+        "# uv's settings for the whole machine, by the course: yours in ~/.config/uv/uv.toml win.\n"
+        'python-downloads = "never"\n'
+        'link-mode = "copy"\n\n'
+        "[[index]]\n"
+        'name = "course"\n'
+        f'url = "{index_url(port)}"\n'
+        "default = true\n"
+    )
+
+
+PIP_OVERRIDE_MARK = "# Made by the course for its basic sandbox"
+
+
+def _host_pip_settings() -> dict[str, set[str]]:
+    """Read which settings this machine's own pip files make: in the basic tier pip reads them too."""
+    found: dict[str, set[str]] = {}
+    folders = (os.environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(":")
+    files = [Path(folder, "pip", "pip.conf") for folder in folders]
+    files += [Path("/etc/pip.conf"), Path("/Library/Application Support/pip/pip.conf")]
+    for file in files:
+        parser = configparser.RawConfigParser()
+        with contextlib.suppress(OSError, UnicodeDecodeError, configparser.Error):
+            parser.read_string(file.read_text("utf-8"))
+            for section in parser.sections():
+                found.setdefault(section, set()).update(parser.options(section))
+    return found
+
+
+def pip_override(port: int) -> str:
+    """Write settings for `~/.pip/pip.conf`, which beat the machine's own and are beaten by `~/.config/pip/pip.conf`.
+
+    pip (topics/configuration) reads machine, then user, and of the user's the old place first; it takes an empty value for no value.
+    """
+    settings = _host_pip_settings()
+    settings.setdefault("global", set()).update(("extra-index-url", "find-links", "no-index"))
+    ours = pip_configuration(port).splitlines()[2:]
+    names = {line.split(" = ")[0] for line in ours}
+    lines = [PIP_OVERRIDE_MARK + ": settings of the machine itself are emptied, the index is the course's."]
+    for section in ["global", *sorted(set(settings) - {"global"})]:
+        lines.append(f"[{section}]")
+        lines += ours if section == "global" else []
+        lines += [f"{name} =" for name in sorted(settings[section]) if section != "global" or name not in names]
+    return "\n".join(lines) + "\n"
+
+
+_HARMLESS = re.compile(r"[A-Za-z0-9._+-]{1,40}")
+
+
+def environment(
+    *,
+    tier: str,
+    home: str,
+    python_home: PurePosixPath,
+    terminal: bool,
+    title: str = "",
+) -> dict[str, str]:
+    """Build the environment of a command from nothing but the terminal's own name."""
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", title) or "wheelhouse"
+    built = {
+        "HOME": home,
+        "LANG": "C.UTF-8",
+        "LOGNAME": "learner",
+        "PATH": ":".join(dict.fromkeys([f"{home}/.local/bin", str(python_home), "/usr/local/bin", "/usr/bin", "/bin"])),
+        "SHELL": "/bin/bash",
+        "TERM": "dumb",
+        "USER": "learner",
+        "WHEELHOUSE_PLACE": name,
+        "WHEELHOUSE_TIER": tier,
+    }
+    if terminal:
+        for variable in ("TERM", "COLORTERM"):
+            value = os.environ.get(variable, "")
+            if _HARMLESS.fullmatch(value):
+                built[variable] = value
+    return built

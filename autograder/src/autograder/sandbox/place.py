@@ -1,0 +1,170 @@
+"""What a sandbox is asked for, and what it gives back."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Literal, Protocol
+
+from autograder.exceptions import SandboxError
+
+__all__ = [
+    "Completed",
+    "Index",
+    "Limits",
+    "Place",
+    "Sandbox",
+    "Shell",
+    "Tier",
+    "TierReport",
+    "relative_folder",
+]
+
+Tier = Literal["strong", "basic"]
+
+_NOT_OVER = re.compile(r"/(usr|etc|proc|dev|sys|boot|run|bin|sbin|lib[^/]*)(/|$)")
+"""Where the system's own files stand: a workspace must never cover them."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The bounds of one run; `memory_bytes`, `cpu_seconds` and `file_bytes` hold for each process of it."""
+
+    wall_seconds: float | None = 120.0
+    cpu_seconds: int = 120
+    memory_bytes: int = 4 << 30
+    processes: int = 256
+    file_bytes: int = 256 << 20
+    open_files: int = 1024
+    output_bytes: int = 1_000_000
+
+
+@dataclass(frozen=True)
+class Place:
+    """The folders which a sandbox may write to, and where the project appears in it."""
+
+    project: Path
+    home: Path
+    system: Path
+    root: PurePosixPath | None = None
+    """Where the project must appear; None leaves it to the tier. Only the strong tier can grant a wish."""
+    read_only_project: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse a root that would cover the system's own files: it comes from a snapshot, which is hostile input.
+
+        Raises:
+            SandboxError: the root is not an absolute, normal path outside the system's folders.
+        """
+        if self.root is None:
+            return
+        text = str(self.root)
+        if (
+            os.path.normpath(text) != text
+            or not text.startswith("/")
+            or text.startswith("//")
+            or len(text.split("/")) < 3
+            or len(os.fsencode(text)) > 1000
+            or any(ord(letter) < 32 for letter in text)
+            or _NOT_OVER.match(text)
+            or text == "/home/learner"
+            or "/home/learner/".startswith(text + "/")
+        ):
+            raise SandboxError(
+                f"A workspace can't stand at {text!r} in the sandbox.",
+                "The snapshot was made elsewhere or by hand: check the workspace again to write a new one.",
+            )
+
+
+@dataclass(frozen=True)
+class Completed:
+    """What one run did."""
+
+    exit_status: int
+    """The command's own, 128 + number for a signal; 137 when the run was stopped."""
+    output: str
+    """Standard output and standard error in the order in which they came."""
+    stopped: str = ""
+    """Empty, or the bound that ended the run, as a sentence: "stopped: longer than 120 s"."""
+
+
+@dataclass(frozen=True)
+class TierReport:
+    """What one tier is worth on this machine."""
+
+    tier: Tier
+    works: bool
+    reason: str
+    """Why it doesn't work; empty if it does."""
+    guarantees: str
+    how_to_get: str
+    """The next step towards it; empty if it works."""
+
+
+class Index(Protocol):
+    """Whatever answers on the index's address in the sandbox."""
+
+    def serve(self, listener: socket.socket) -> AbstractContextManager[None]:
+        """Serve on a listening socket, from threads of this process, until the context is left."""
+
+
+class Shell(Protocol):
+    """A bash that lives from cell to cell."""
+
+    def run(self, text: str, write: Callable[[str], None]) -> int:
+        """Run a cell, hand its output to `write` as it comes, and give its exit status."""
+
+    @property
+    def alive(self) -> bool:
+        """Say whether the next cell will find what the last one left."""
+
+    def close(self) -> None:
+        """End the shell and everything it started."""
+
+
+class Sandbox(Protocol):
+    """A way to run commands within bounds."""
+
+    @property
+    def tier(self) -> Tier:
+        """Name the tier."""
+
+    def root(self, place: Place) -> PurePosixPath:
+        """Say where the project appears inside."""
+
+    def python_home(self, place: Place) -> PurePosixPath:
+        """Give the folder of the system Python's executables, as seen inside."""
+
+    def run(
+        self,
+        argv: Sequence[str],
+        place: Place,
+        *,
+        limits: Limits = Limits(),
+        cwd: str = "",
+        variables: Mapping[str, str] | None = None,
+        stdin: bytes = b"",
+    ) -> Completed:
+        """Run one command to its end; every process it started is dead when this returns."""
+
+    def shell(self, place: Place, *, limits: Limits = Limits()) -> Shell:
+        """Start a bash for cells; the limits hold for each cell."""
+
+    def interactive(self, place: Place, argv: Sequence[str] | None = None, *, title: str = "") -> int:
+        """Hand the caller's terminal to a bash, or to a command, and give its exit status."""
+
+
+def relative_folder(cwd: str) -> str:
+    """Check a folder given relative to the project.
+
+    Raises:
+        SandboxError: it is absolute or climbs out.
+    """
+    if cwd.startswith("/") or ".." in cwd.split("/") or "\0" in cwd:
+        raise SandboxError(f"{cwd!r} is not a folder of the workspace.")
+    return cwd

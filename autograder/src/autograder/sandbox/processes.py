@@ -1,0 +1,265 @@
+"""Start a sandbox's first process, read what it says, watch its bounds, and leave nothing of it alive."""
+
+from __future__ import annotations
+
+import contextlib
+import marshal
+import os
+import queue
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from autograder.exceptions import SandboxError
+from autograder.sandbox.place import Completed, Limits
+
+__all__ = [
+    "KILLED",
+    "Running",
+    "anonymous_file",
+    "collect",
+    "limit_pairs",
+    "spawn",
+    "write_order",
+]
+
+KILLED = 128 + signal.SIGKILL
+_LOOK_EVERY = 0.05  # seconds between two looks at the clock and the number of processes
+_PATIENCE = 20.0  # seconds for the kernel to end what was killed, on a machine under load
+
+
+def anonymous_file(content: bytes) -> int:
+    """Give a descriptor of a file that has no name, holds `content` and stands at its start."""
+    if sys.platform == "linux":
+        descriptor = os.memfd_create("wheelhouse")
+    else:
+        with tempfile.TemporaryFile() as file:
+            descriptor = os.dup(file.fileno())
+    view = memoryview(content)
+    while view:
+        view = view[os.write(descriptor, view) :]
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return descriptor
+
+
+def limit_pairs(limits: Limits, processes: int) -> dict[str, tuple[int, int]]:
+    """Give the soft and the hard limit of each resource.
+
+    Processor time has room between the two, so that its end is a SIGXCPU, which names itself, and not a SIGKILL.
+    """
+    return {
+        "RLIMIT_AS": (limits.memory_bytes, limits.memory_bytes),
+        "RLIMIT_CORE": (0, 0),
+        "RLIMIT_CPU": (limits.cpu_seconds, limits.cpu_seconds + 5),
+        "RLIMIT_FSIZE": (limits.file_bytes, limits.file_bytes),
+        "RLIMIT_NOFILE": (limits.open_files, limits.open_files),
+        "RLIMIT_NPROC": (processes, processes),
+    }
+
+
+def write_order(**order: Any) -> int:
+    """Write down what `inner.py` is to do, and give the descriptor of it."""
+    return anonymous_file(marshal.dumps(order))
+
+
+class _Spawner:
+    """A thread that starts processes and never ends before the interpreter does.
+
+    `--die-with-parent` is about the *thread* that started bubblewrap (man 2 prctl, PR_SET_PDEATHSIG):
+    a shell started by a thread that ends is killed with it.
+    """
+
+    def __init__(self) -> None:
+        self._wanted: queue.SimpleQueue[tuple[Callable[[], Any], queue.SimpleQueue[Any]]] = queue.SimpleQueue()
+        self._of = os.getpid()
+        threading.Thread(target=self._work, name="wheelhouse-spawner", daemon=True).start()
+
+    def _work(self) -> None:
+        while True:
+            make, answer = self._wanted.get()
+            try:
+                answer.put((make(), None))
+            except BaseException as error:
+                answer.put((None, error))
+
+    def usable(self) -> bool:
+        """Say whether the thread is of this process: a fork takes none along."""
+        return self._of == os.getpid()
+
+    def call(self, make: Callable[[], Any]) -> Any:
+        answer: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._wanted.put((make, answer))
+        result, error = answer.get()
+        if error is not None:
+            raise error
+        return result
+
+
+_spawner: _Spawner | None = None
+_spawner_lock = threading.Lock()
+
+
+def spawn(argv: list[str], *, lasting: bool, **options: Any) -> subprocess.Popen[bytes]:
+    """Start a process; a `lasting` one may outlive the calling thread.
+
+    Raises:
+        SandboxError: it can't be started.
+    """
+
+    def make() -> subprocess.Popen[bytes]:
+        return subprocess.Popen(argv, **options)
+
+    global _spawner
+    try:
+        if not lasting:
+            return make()
+        with _spawner_lock:
+            if _spawner is None or not _spawner.usable():
+                _spawner = _Spawner()
+            spawner = _spawner
+        started: subprocess.Popen[bytes] = spawner.call(make)
+        return started
+    except OSError as error:
+        raise SandboxError(
+            f"The sandbox can't start {argv[0]}: {error.strerror or error}.",
+            "Run `course doctor`.",
+        ) from error
+
+
+class Running(ABC):
+    """One sandbox that runs: the process in front of it, and all behind."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        """Take charge of a process."""
+        self.process = process
+        self.resources = contextlib.ExitStack()
+        self._stopped = False
+        self._stopping = threading.Lock()
+
+    @abstractmethod
+    def count(self) -> int:
+        """Count the processes inside; 0 where that can't be seen."""
+
+    @abstractmethod
+    def _kill(self) -> None:
+        """Kill all there is; return when it is dead."""
+
+    def stop(self) -> int:
+        """End everything, whether it runs still or not, and give the exit status of the first process."""
+        with self._stopping:
+            if not self._stopped:
+                try:
+                    self._kill()
+                    self._reap()
+                finally:
+                    self._stopped = True
+                    self.resources.close()
+        status = self.process.returncode
+        return KILLED if status is None else status if status >= 0 else 128 - status
+
+    def _reap(self) -> None:
+        try:
+            self.process.wait(_PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(_PATIENCE)
+
+
+@contextlib.contextmanager
+def _end_of(process: subprocess.Popen[bytes]) -> Iterator[int | None]:
+    """Give a descriptor which becomes readable when the process ends, where the system has such a thing."""
+    descriptor: int | None = None
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            descriptor = os.pidfd_open(process.pid)
+    try:
+        yield descriptor
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def collect(running: Running, output: int, limits: Limits) -> Completed:
+    """Read a command's output to its end or to a bound, then end everything. Closes `output`."""
+    chunks: list[bytes] = []
+    size, stopped = 0, ""
+    begun = time.monotonic()
+    look_at = begun + _LOOK_EVERY
+    try:
+        with _end_of(running.process) as ended:
+            watched = [output] if ended is None else [output, ended]
+            while not stopped:
+                ready, _, _ = select.select(watched, [], [], max(0.0, look_at - time.monotonic()))
+                if output in ready:
+                    chunk = os.read(output, 1 << 16)
+                    if not chunk:
+                        watched.remove(output)
+                        if ended is None:
+                            break
+                    chunks.append(chunk)
+                    size += len(chunk)
+                elif ended in ready or (ended is None and running.process.poll() is not None):
+                    break
+                now = time.monotonic()
+                if size > limits.output_bytes:
+                    stopped = f"stopped: more than {limits.output_bytes:,} bytes of output"
+                elif limits.wall_seconds is not None and now - begun > limits.wall_seconds:
+                    stopped = f"stopped: longer than {limits.wall_seconds:g} s"
+                elif now >= look_at:
+                    look_at = now + _LOOK_EVERY
+                    if running.count() > limits.processes:
+                        stopped = f"stopped: more than {limits.processes} processes"
+            if not stopped and ended is None:
+                _wait_within(running.process, begun, limits)
+    finally:
+        status = running.stop()
+        size += _drain(output, chunks, limits.output_bytes - size)
+        os.close(output)
+    if stopped:
+        status = KILLED
+    elif status == 128 + signal.SIGXCPU:
+        stopped = f"stopped: more than {limits.cpu_seconds} s of processor time"
+    elif status == 128 + signal.SIGXFSZ:
+        stopped = f"stopped: a file of more than {limits.file_bytes:,} bytes"
+    text = b"".join(chunks)[: limits.output_bytes].decode("utf-8", "replace")
+    return Completed(status, text, stopped)
+
+
+def _wait_within(process: subprocess.Popen[bytes], begun: float, limits: Limits) -> None:
+    """Wait for a process that closed its output but runs on, where nothing tells of its end."""
+    left = None if limits.wall_seconds is None else begun + limits.wall_seconds - time.monotonic()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(left)
+
+
+def _drain(output: int, chunks: list[bytes], room: int) -> int:
+    """Read what was written before the end; all writers are dead, so this ends."""
+    taken = 0
+    while taken < room and select.select([output], [], [], 0)[0]:
+        chunk = os.read(output, 1 << 16)
+        if not chunk:
+            break
+        chunks.append(chunk)
+        taken += len(chunk)
+    return taken
+
+
+def receive_listener(channel: socket.socket) -> socket.socket | None:
+    """Take the listening socket that `inner.py` passes out; None if it never comes."""
+    channel.settimeout(_PATIENCE)
+    try:
+        message, descriptors, _, _ = socket.recv_fds(channel, 1, 1)
+    except (OSError, TimeoutError):
+        return None
+    if message != b"l" or not descriptors:
+        return None
+    return socket.socket(fileno=descriptors[0])

@@ -1,0 +1,293 @@
+"""The strong tier: bubblewrap with its own users, processes, files and network.
+
+Of this machine a command sees `/usr` and a few harmless files of `/etc`, read-only; nothing of the course but the folders of one `Place`.
+The only thing it can reach over the network is the index: the listening socket is made inside, where no other network is,
+and served from out here, so there is no server inside to kill or to fake.
+
+Traps, each met by trying (research/sandbox.md):
+
+* bubblewrap is process 1 inside, and its environment and arguments can be read there: both are kept empty of ours.
+* bubblewrap's own `/`, `/dev` and `/dev/shm` are as large as half the memory and writable, unless told otherwise.
+* Limits on processes set before the namespace is entered count everything the user runs.
+* Started as root, the user inside *is* root to the kernel as the owner of files, so no folder with secrets may be shown.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sysconfig
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from autograder.exceptions import SandboxError
+from autograder.sandbox import configuration
+from autograder.sandbox.command import CommandSandbox
+from autograder.sandbox.place import Index, Limits, Place, Tier
+from autograder.sandbox.processes import (
+    Running,
+    anonymous_file,
+    limit_pairs,
+    receive_listener,
+    spawn,
+    write_order,
+)
+from autograder.sandbox.seccomp import filter_program
+from autograder.sandbox.system_python import (
+    STRONG_PORT,
+    STRONG_PYTHON_HOME,
+    executable_name,
+    library_name,
+    settle_system,
+)
+
+__all__ = ["StrongSandbox", "course_uv", "find_bubblewrap"]
+
+HOME = "/home/learner"
+_TMP_BYTES = 512 << 20
+_SHARED_MEMORY_BYTES = 16 << 20
+_FROM_ETC = (
+    "alternatives",
+    "bash_completion.d",
+    "debian_version",
+    "inputrc",
+    "ld.so.cache",
+    "localtime",
+    "nanorc",
+    "os-release",
+    "protocols",
+    "services",
+    "ssl/certs",
+    "ssl/openssl.cnf",
+    "terminfo",
+    "vim",
+)
+
+
+def find_bubblewrap() -> str | None:
+    """Find bubblewrap; the system's own first, since AppArmor lets only that one make namespaces on Ubuntu."""
+    return shutil.which("bwrap", path="/usr/bin:/bin") or shutil.which("bwrap")
+
+
+def course_uv() -> Path | None:
+    """Find the course's own uv."""
+    uv = Path(sysconfig.get_path("scripts"), "uv")
+    return uv.resolve() if uv.is_file() else None
+
+
+class _StrongRunning(Running):
+    """A bubblewrap, and process 1 of the namespace behind it: when that is killed, the kernel kills all in it."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        super().__init__(process)
+        self.init: int | None = None
+        self.init_handle: int | None = None
+
+    def take_init(self, pid: int) -> None:
+        self.init = pid
+        self.init_handle = os.pidfd_open(pid)
+        self.resources.callback(os.close, self.init_handle)
+
+    def count(self) -> int:
+        try:
+            return sum(name.isdigit() for name in os.listdir(f"/proc/{self.init}/root/proc"))
+        except OSError:
+            return 0
+
+    def _kill(self) -> None:
+        if self.init_handle is None:
+            self.process.kill()
+            return
+        try:
+            signal.pidfd_send_signal(self.init_handle, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        select.select([self.init_handle], [], [], 20)
+
+
+class StrongSandbox(CommandSandbox):
+    """Commands in bubblewrap."""
+
+    def __init__(self, index: Index, bubblewrap: str) -> None:
+        """Use this bubblewrap, and this index for all commands."""
+        self._index = index
+        self._bubblewrap = bubblewrap
+
+    @property
+    def tier(self) -> Tier:
+        """Name the tier."""
+        return "strong"
+
+    def root(self, place: Place) -> PurePosixPath:
+        """Say where the project appears inside."""
+        return place.root or PurePosixPath(HOME, "project")
+
+    def python_home(self, place: Place) -> PurePosixPath:
+        """Give the folder of the system Python's executables, as seen inside."""
+        return STRONG_PYTHON_HOME
+
+    def _startup_file(self, name: str, place: Place) -> str:
+        return f"/run/wheelhouse/etc/{name}"
+
+    def _environment(self, place: Place, *, terminal: bool, title: str) -> dict[str, str]:
+        return configuration.environment(
+            tier=self.tier,
+            home=HOME,
+            python_home=STRONG_PYTHON_HOME,
+            terminal=terminal,
+            title=title,
+        )
+
+    def _launch(
+        self,
+        argv: Sequence[str],
+        place: Place,
+        *,
+        limits: Limits,
+        cwd: str,
+        environment: Mapping[str, str],
+        streams: tuple[Any, Any, Any],
+        descriptors: Mapping[int, int],
+        terminal: bool,
+        share_session: bool,
+        ignore: Sequence[str],
+        lasting: bool,
+    ) -> Running:
+        seed = self._settle(place)
+        ours, theirs = socket.socketpair()
+        told, tell = os.pipe()
+        order = write_order(
+            argv=list(argv),
+            environment=dict(environment),
+            cwd=str(self.root(place) / cwd),
+            limits=limit_pairs(limits, limits.processes),
+            descriptors=dict(descriptors),
+            listener=(theirs.fileno(), STRONG_PORT),
+            terminal=terminal,
+            ignore=list(ignore),
+            supervise=None,
+        )
+        program = filter_program()
+        if program is None:
+            raise SandboxError("There is no system call filter for this processor.")
+        seccomp = anonymous_file(program)
+        options = [*self._namespaces(), "--info-fd", str(tell), "--seccomp", str(seccomp)]
+        if not share_session:
+            options.append("--new-session")
+        options += self._mounts(place, seed)
+        arguments = anonymous_file(b"".join(os.fsencode(option) + b"\0" for option in options))
+        passed = [order, seccomp, arguments, tell, theirs.fileno(), *descriptors.values()]
+        interpreter = f"/run/wheelhouse/bin/{executable_name()}"
+        command = [self._bubblewrap, "--args", str(arguments), "--", interpreter]
+        command += ["-I", "-S", "/run/wheelhouse/inner.py", str(order)]
+        try:
+            process = spawn(
+                command,
+                lasting=lasting,
+                env={},
+                cwd="/",
+                stdin=streams[0],
+                stdout=streams[1],
+                stderr=streams[2],
+                pass_fds=passed,
+                start_new_session=not share_session,
+            )
+        except BaseException:
+            ours.close()
+            os.close(told)
+            raise
+        finally:
+            theirs.close()
+            for descriptor in (order, seccomp, arguments, tell):
+                os.close(descriptor)
+        running = _StrongRunning(process)
+        try:
+            with ours:
+                listener = receive_listener(ours)
+                if listener is None:
+                    raise SandboxError("Bubblewrap could not start the sandbox.", "Run `course doctor`.")
+                running.resources.enter_context(listener)
+                running.take_init(int(json.loads(os.read(told, 4096))["child-pid"]))
+                running.resources.enter_context(self._index.serve(listener))
+                ours.send(b"g")
+        except BaseException:
+            running.stop()
+            raise
+        finally:
+            os.close(told)
+        return running
+
+    def _settle(self, place: Place) -> Path:
+        """Make sure that what is mounted and what it is mounted on are what they seem."""
+        stale = place.home / ".pip" / "pip.conf"  # the basic tier's
+        try:
+            if stale.read_text("utf-8").startswith(configuration.PIP_OVERRIDE_MARK):
+                stale.unlink()
+        except (OSError, UnicodeDecodeError):
+            pass
+        below = place.home / "project"
+        if below.is_symlink() or (below.exists() and not below.is_dir()):
+            below.unlink()
+        for folder in (place.project, place.home):
+            if not folder.is_dir():
+                raise SandboxError(f"The folder {folder} is gone.", "Run `course reset` with the exercise's number.")
+        return settle_system(place.system, STRONG_PYTHON_HOME, None)
+
+    @staticmethod
+    def _namespaces() -> list[str]:
+        return [
+            *("--unshare-user", "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts"),
+            *("--unshare-cgroup-try", "--disable-userns", "--assert-userns-disabled"),
+            *("--die-with-parent", "--uid", "1000", "--gid", "1000", "--hostname", "wheelhouse"),
+        ]
+
+    def _mounts(self, place: Place, seed: Path) -> list[str]:
+        def read(source: object, target: str) -> list[str]:
+            return ["--ro-bind", str(source), target]
+
+        def write(source: object, target: str) -> list[str]:
+            return ["--bind", str(source), target]
+
+        options = read("/usr", "/usr")
+        for top in ("/etc", "/home", "/run", "/var"):
+            options += ["--perms", "0755", "--dir", top]
+        for name in ("bin", "sbin", "lib", "lib32", "lib64", "libx32"):
+            folder = Path("/", name)
+            if folder.is_symlink():
+                options += ["--symlink", os.readlink(folder), str(folder)]
+            elif folder.is_dir():
+                options += read(folder, str(folder))
+        packages = f"/usr/local/lib/{library_name()}/site-packages"
+        system = place.system
+        options += [
+            *read(seed, "/run/wheelhouse"),
+            *("--tmpfs", "/usr/local"),
+            *read(seed / "lib", "/usr/local/lib"),
+            *read(seed / "include", "/usr/local/include"),
+            *write(system / "bin", "/usr/local/bin"),
+            *write(system / "share", "/usr/local/share"),
+            *write(system / "site-packages", packages),
+            *read(seed / "bin" / executable_name(), f"/usr/local/bin/{executable_name()}"),
+        ]
+        if (uv := course_uv()) is not None:
+            options += read(uv, "/usr/local/bin/uv")
+        for name in _FROM_ETC:
+            options += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
+        for name in (*configuration.NETWORK_FILES, "gitconfig", "pip.conf", "uv"):
+            options += read(seed / "etc" / name, f"/etc/{name}")
+        options += [
+            *("--proc", "/proc", "--dev", "/dev"),
+            *("--size", str(_SHARED_MEMORY_BYTES), "--perms", "1777", "--tmpfs", "/dev/shm"),
+            *("--size", str(_TMP_BYTES), "--perms", "1777", "--tmpfs", "/tmp"),
+            *("--symlink", "/tmp", "/var/tmp"),
+            *write(place.home, HOME),
+        ]
+        bind = "--ro-bind" if place.read_only_project else "--bind"
+        options += [bind, str(place.project), str(self.root(place))]
+        return [*options, "--remount-ro", "/usr/local", "--remount-ro", "/dev", "--remount-ro", "/"]
