@@ -189,7 +189,7 @@ def try_without(live: folder.LiveWorkspace, environment: str, part: str) -> list
         raise UsageError(f"There is no {part} in {environment} any more.", "Run this cell again.")
     commands = _commands(found)
     with tempfile.TemporaryDirectory(prefix="wheelhouse-") as scratch:
-        place = Place(*(Path(scratch) / name for name in ("project", "home", "system")))
+        place = Place(Path(scratch) / "project", Path(scratch) / "home", Path(scratch) / "system")
         for one in (place.project, place.home, place.system):
             one.mkdir()
         make_system(place.system)
@@ -211,11 +211,11 @@ def try_without(live: folder.LiveWorkspace, environment: str, part: str) -> list
     if len(results) != 2 * len(commands):
         raise CourseError(f"The trial did not come to its end. {done.stopped}".strip(), "Press the button again.")
     trials = []
-    for one, (before, fine), (after, now) in zip(
+    for words, (before, fine), (after, now) in zip(
         commands, results[: len(commands)], results[len(commands) :], strict=True
     ):
         outcome = "breaks" if fine == 0 != now else "same" if before == after else "differs"
-        trials.append(Trial(one, before, after, outcome))
+        trials.append(Trial(words, before, after, outcome))
     return trials
 
 

@@ -13,26 +13,36 @@ import threading
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
-from autograder.exceptions import UsageError
+from autograder.exceptions import CourseError, UsageError
 from autograder.jupyter import session
 from autograder.jupyter.words import note
 
 __all__ = ["register"]
 
 TIMEOUT = 300.0
+"""Seconds, unless the cell says otherwise."""
+INTERRUPTED = 130
+"""What a shell gives for a command that ^C ended: 128 + SIGINT."""
+
+
+class Unexpected(CourseError):
+    """A lesson's cell did not end as the lesson says: the cell fails, and with it the lesson's test."""
+
+    exit_status = 1
 
 
 class _Options(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise UsageError(
             f"%%shell doesn't understand its first line: {message}.",
-            "Write `%%shell`, or `%%shell --timeout 600` with a number of seconds.",
+            "Write `%%shell`, `%%shell --timeout 600` (seconds) or `%%shell --expect 1` (the exit status that is right here).",
         )
 
 
 def _options(line: str) -> argparse.Namespace:
     parser = _Options(prog="%%shell", add_help=False)
     parser.add_argument("--timeout", type=float, default=TIMEOUT)
+    parser.add_argument("--expect", type=int)
     try:
         words = shlex.split(line)
     except ValueError as error:
@@ -70,7 +80,11 @@ class _Alarm:
 
 
 def run_cell(line: str, cell: str) -> int | None:
-    """Run the commands and return their exit status; None if they were not run or did not end by themselves."""
+    """Run the commands and return their exit status; None if they were not run.
+
+    Raises:
+        Unexpected: the exit status isn't the one that the cell's first line expects.
+    """
     options = _options(line)
     if session.grading():
         note("Not run again: what is graded is the state that was submitted.")
@@ -82,20 +96,23 @@ def run_cell(line: str, cell: str) -> int | None:
         sys.stdout.flush()
 
     alarm = _Alarm(options.timeout)
-    try:
-        with alarm.set():
-            status = shell.run(cell, write)
-    except KeyboardInterrupt:
-        if alarm.rang:
-            note(
-                f"Stopped: longer than {options.timeout:g} s.",
-                "A cell that needs more time says so: `%%shell --timeout 900`.",
-            )
-        else:
-            note("Stopped by you. The shell is still where it was.")
-        return None
+    status = INTERRUPTED
+    with contextlib.suppress(KeyboardInterrupt), alarm.set():  # the shell takes it and ends the command, not itself
+        status = shell.run(cell, write)
+    if alarm.rang:
+        note(
+            f"Stopped: longer than {options.timeout:g} s.",
+            "A cell that needs more time says so: `%%shell --timeout 900`.",
+        )
+        return status
+    if options.expect is not None and status != options.expect:
+        raise Unexpected(
+            f"The last command ended with exit status {status}{_meaning(status)}; in this cell it should be {options.expect}.",
+            "Run the notebook from its first cell again, if you changed something on the way.",
+        )
     if status != 0:
-        note(f"The last command ended with exit status {status}{_meaning(status)}.")
+        seen_coming = ", as this cell expects" if options.expect is not None else ""
+        note(f"The last command ended with exit status {status}{_meaning(status)}{seen_coming}.")
     return status
 
 
@@ -105,6 +122,8 @@ def _meaning(status: int) -> str:
         return ": it was found but could not be executed"
     if status == 127:
         return ": there is no such command"
+    if status == INTERRUPTED:
+        return ": it was interrupted. The shell is still where it was"
     if status > 128:
         return f": it was ended by signal {status - 128}"
     return ""
@@ -114,7 +133,7 @@ def register(shell: Any) -> None:
     """Add `%%shell` to an IPython shell; the exit status is left in `_exit_code`, where IPython's own `!` leaves it."""
 
     def magic(line: str, cell: str) -> None:
-        """Run the cell's commands in the sandboxed shell; see `%%shell --timeout SECONDS`."""
+        """Run the cell's commands in the sandboxed shell; see `%%shell --timeout SECONDS --expect STATUS`."""
         shell.user_ns["_exit_code"] = run_cell(line, cell)
 
     shell.register_magic_function(magic, "cell", "shell")

@@ -13,6 +13,7 @@ from autograder import folder, report, runner
 from autograder.exceptions import CourseError, UsageError
 from autograder.exercise import Exercise, find_exercise
 from autograder.jupyter.words import note, quiet_stderr, show
+from autograder.sandbox import Limits
 
 if TYPE_CHECKING:
     from autograder.sandbox import Shell
@@ -76,13 +77,11 @@ def open_shell() -> Shell:
     except OSError:
         raise UsageError(f"The workspace {live.name} is gone.", "Run the notebook's first cell again.") from None
     mark = (live.name, found.st_dev, found.st_ino)
-    if _state.shell is not None and (_state.shell_of != mark or not _state.shell.alive):
-        same = _state.shell_of is not None and _state.shell_of[0] == live.name
+    if _state.shell is not None and _state.shell_of != mark:
         close_shell()
-        if same:
-            note("This is a new shell: the workspace was started over, or the old shell ended.")
+        note("This is a new shell, since the workspace was started over.")
     if _state.shell is None:
-        _state.shell = live.sandbox.shell(live.place)
+        _state.shell = live.sandbox.shell(live.place, limits=Limits(wall_seconds=None))  # the cell keeps the time
         _state.shell_of = mark
     return _state.shell
 

@@ -112,7 +112,7 @@ function render({ model, el }) {
       );
       if (part.size > part.content.length && part.content.length > 1000) children.push(make("p", { class: "wh-quiet" }, `The rest of its ${part.size} bytes is not shown.`));
     }
-    const button = make("button", { type: "button" }, trials ? "Delete it again" : "Delete it: what breaks?");
+    const button = make("button", { type: "button" }, trials ? "Delete it once more" : "Delete it: what breaks?");
     button.disabled = waitingFor !== null;
     button.addEventListener("click", () => {
       waitingFor = part.path;
