@@ -25,8 +25,8 @@ c.CourseDirectory.ignore = [
     *(".ipynb_checkpoints", "__pycache__", "*.pyc", "feedback", "*.refused"),
     *(".venv", "venv", ".git", "dist", "build", "*.egg-info", "labs"),
 ]
-c.CourseDirectory.max_file_size = 2_000  # kB; a snapshot is a few
-c.CourseDirectory.max_dir_size = 10_000  # kB
+c.CourseDirectory.max_file_size = 15_000  # kB; a snapshot is a few, and at most 14,000
+c.CourseDirectory.max_dir_size = 20_000  # kB
 
 # An answer cell begins with %%shell, so nbgrader's own `raise NotImplementedError()` would be no command.
 c.ClearSolutions.code_stub = {"python": "# Type your commands here, or in the shell beside this page."}

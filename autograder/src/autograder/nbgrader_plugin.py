@@ -29,7 +29,7 @@ from traitlets import Enum
 
 from autograder.exercise import Exercise, find_exercises
 from autograder.report import notice_bundle
-from autograder.submission import REFUSED, Graded, grade_submission
+from autograder.submission import REFUSED, Graded, Refused, grade_submission, read_regular
 
 __all__ = ["GradeSnapshot", "RestoreNotebook", "SaveScores", "SubmissionReader", "set_links_aside"]
 
@@ -70,16 +70,8 @@ def _text(value: Any) -> str:
 def _read(path: Path) -> list[dict[str, Any]]:
     """Read a notebook's cells; whatever is no cell is left out, and a file that is no notebook has none."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
-        return []
-    with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            return []
-        data = file.read(LARGEST_NOTEBOOK + 1)
-    try:
-        notebook = json.loads(data) if len(data) <= LARGEST_NOTEBOOK else None
-    except (ValueError, RecursionError):
+        notebook = json.loads(read_regular(path, LARGEST_NOTEBOOK))
+    except (FileNotFoundError, Refused, ValueError, RecursionError):
         return []
     cells = notebook.get("cells") if isinstance(notebook, dict) else None
     good = []

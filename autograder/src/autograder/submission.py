@@ -19,7 +19,7 @@ from autograder.exercise import Exercise, Task
 from autograder.runner import check_snapshot, snapshot_name
 from autograder.snapshot import SnapshotTree
 
-__all__ = ["REFUSED", "Graded", "Refused", "grade_submission", "read_snapshot"]
+__all__ = ["REFUSED", "Graded", "Refused", "grade_submission", "read_regular"]
 
 REFUSED = ".refused"
 """Added to the name of a submitted file that was set aside because it is no regular file."""
@@ -56,30 +56,45 @@ class Graded:
         return float("inf") if self.ours else 0.0
 
 
-def read_snapshot(path: Path) -> bytes | None:
-    """Read a submitted snapshot without following a link or waiting on a pipe; None if there is none.
+def read_regular(path: Path, limit: int) -> bytes:
+    """Read a file that was handed in, without following a link and without waiting on a pipe.
 
     Raises:
-        Refused: it is no regular file, too large, or can't be read.
+        FileNotFoundError: nothing stands there.
+        Refused: it is no regular file, has more than `limit` bytes, or can't be read.
     """
-    link = Refused(f"`{path.name}` was submitted as a link or a device. Submit the file that the course wrote.")
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
-        if os.path.lexists(path.with_name(path.name + REFUSED)):
-            raise link from None
-        return None
+        raise
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.ENXIO):
-            raise link from None
+            raise _irregular(path.name) from None
         raise Refused(f"`{path.name}` can't be read: {error.strerror}.") from None
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise link
-        data = file.read(SnapshotTree.LARGEST + 1)
-    if len(data) > SnapshotTree.LARGEST:
-        raise Refused(f"`{path.name}` is too large for a snapshot. Submit the file that the course wrote.")
+            raise _irregular(path.name)
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            data = file.read(limit + 1)
+    finally:
+        os.close(descriptor)
+    if len(data) > limit:
+        raise Refused(f"`{path.name}` is too large. Submit the file that the course wrote.")
     return data
+
+
+def _irregular(name: str) -> Refused:
+    return Refused(f"`{name}` was submitted as a link, a folder or a device. Submit the file that the course wrote.")
+
+
+def _read_snapshot(path: Path) -> bytes | None:
+    """Read a submitted snapshot; None if there is none, and none was set aside; raises Refused like `read_regular`."""
+    try:
+        return read_regular(path, SnapshotTree.LARGEST)
+    except FileNotFoundError:
+        if os.path.lexists(path.with_name(path.name + REFUSED)):
+            raise _irregular(path.name) from None
+        return None
 
 
 def grade_submission(exercise: Exercise, folder: Path, *, tier: str | None = "strong") -> dict[int, Graded]:
@@ -89,7 +104,7 @@ def grade_submission(exercise: Exercise, folder: Path, *, tier: str | None = "st
     with fewer limits than promised.
     """
     try:
-        data = read_snapshot(folder / snapshot_name(exercise))
+        data = _read_snapshot(folder / snapshot_name(exercise))
         if data is None:
             return _everywhere(
                 exercise,
