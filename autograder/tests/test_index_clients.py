@@ -1,0 +1,324 @@
+"""Stock pip and stock uv, unchanged, against the index on a real port, each in an environment made from nothing."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from autograder.exceptions import CourseError
+from autograder.index import PackageIndex
+from autograder.index.known import bundled_wheels
+
+UV = shutil.which("uv", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
+needs_uv = pytest.mark.skipif(UV is None, reason="uv is not installed")
+
+
+@dataclass
+class Clients:
+    """The clients, one environment to work on, and nothing of this machine's configuration."""
+
+    folder: Path
+    index_url: str
+    pip: list[str]
+    environment: dict[str, str]
+
+    @property
+    def python(self) -> Path:
+        """The Python of the environment."""
+        return self.folder / "venv" / "bin" / "python"
+
+    def run(self, *argv: str | Path, fails: bool = False) -> str:
+        """Run a command, expect it to do well (or not), and give all it said."""
+        ran = subprocess.run(
+            [str(part) for part in argv],
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=120,
+        )
+        assert (ran.returncode != 0) == fails, ran.stdout
+        return ran.stdout
+
+    def install(self, *arguments: str, fails: bool = False) -> str:
+        """Let pip install into the environment."""
+        return self.run(*self.pip, "--python", self.python, "install", *arguments, fails=fails)
+
+    def uv(self, *arguments: str | Path, fails: bool = False) -> str:
+        """Run uv."""
+        assert UV is not None
+        return self.run(UV, *arguments, fails=fails)
+
+    @property
+    def installed(self) -> dict[str, str]:
+        """Name -> version of what is in the environment."""
+        (site_packages,) = self.folder.glob("venv/lib/python*/site-packages")
+        found = importlib.metadata.distributions(path=[str(site_packages)])
+        return {distribution.name: distribution.version for distribution in found}
+
+
+@pytest.fixture(scope="module")
+def index() -> PackageIndex:
+    """The course's own index, with the mirror if it can be had."""
+    index = PackageIndex.open()
+    if index.missing:
+        try:
+            PackageIndex.fetch_mirror(say=lambda _: None)
+        except CourseError:
+            return index
+        index = PackageIndex.open()
+    return index
+
+
+@pytest.fixture(scope="module")
+def url(index: PackageIndex) -> Iterator[str]:
+    """Where the index is served while this module's tests run."""
+    with socket.create_server(("127.0.0.1", 0)) as listener, index.serve(listener):
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/pypi/simple/"
+
+
+def unpacked(wheel: Path, folder: Path) -> list[str]:
+    """Unpack a pip, which so may keep its bytecode, and give the command that runs it."""
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(folder)
+    return [sys.executable, str(folder / "pip")]
+
+
+@pytest.fixture(scope="module")
+def bundled_pip(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """The pip that came with this Python."""
+    wheel = next(path for path in bundled_wheels() if path.name.startswith("pip-"))
+    return unpacked(wheel, tmp_path_factory.mktemp("bundled"))
+
+
+@pytest.fixture(scope="module", params=["bundled pip", "newest pip"])
+def pip(
+    request: pytest.FixtureRequest,
+    index: PackageIndex,
+    bundled_pip: list[str],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> list[str]:
+    """A pip: the one that came with this Python and the mirror's must work in the same way."""
+    if request.param == "bundled pip":
+        return bundled_pip
+    files = [file for file in index.files("pip") if file.origin == "mirror"]
+    if not files:
+        pytest.skip("the mirror has not been fetched")
+    return unpacked(index._store.place(files[-1]), tmp_path_factory.mktemp("newest"))
+
+
+def make_clients(folder: Path, url: str, pip: list[str]) -> Clients:
+    """Make an empty environment, and variables from nothing."""
+    environment = {
+        "PATH": "/usr/bin:/bin",
+        "HOME": str(folder),
+        "LANG": "C.UTF-8",
+        "PIP_CONFIG_FILE": os.devnull,
+        "PIP_INDEX_URL": url,
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "PIP_RETRIES": "0",
+        "UV_NO_CONFIG": "1",
+        "UV_DEFAULT_INDEX": url,
+        "UV_PYTHON": sys.executable,
+        "UV_PYTHON_DOWNLOADS": "never",
+        "UV_HTTP_RETRIES": "0",
+    }
+    clients = Clients(folder, url, pip, environment)
+    clients.run(sys.executable, "-m", "venv", "--without-pip", "venv")
+    return clients
+
+
+@pytest.fixture
+def clients(tmp_path: Path, url: str, pip: list[str]) -> Clients:
+    """Clients with one of the pips."""
+    return make_clients(tmp_path, url, pip)
+
+
+@pytest.fixture
+def uv_clients(tmp_path: Path, url: str, bundled_pip: list[str]) -> Clients:
+    """Clients for uv; their environment is looked into by the pip that came with this Python."""
+    return make_clients(tmp_path, url, bundled_pip)
+
+
+def test_pip_installs_with_dependencies_and_scripts(clients: Clients) -> None:
+    """What is needed comes along, and the console scripts run."""
+    clients.install("shopfront", "pricetag")
+    assert clients.installed == {"shopfront": "1.1", "shoplib": "2.3", "pricetag": "1.1", "leftpad": "1.2"}
+    scripts = clients.python.parent
+    assert clients.run(scripts / "shopfront", "apple=120", "pear=90") == "2 things, 2.10\n"
+    assert clients.run(scripts / "pricetag", "1299") == "....12.99\n"
+    assert clients.run(scripts / "leftpad", "5", "3", "0") == "005\n"
+
+
+def test_pip_obeys_what_the_index_says(clients: Clients) -> None:
+    """Yanked, pre-release and too-new releases are left alone; asking for them by name brings them, with the reason."""
+    clients.install("shoplib<2", "shelf-labels", "pricetag")
+    assert {"shoplib": "1.5", "shelf-labels": "1.0", "pricetag": "1.1"}.items() <= clients.installed.items()
+    assert "total() leaves out the last price" in clients.install("shoplib==1.4")
+    clients.install("--pre", "--upgrade", "pricetag")
+    assert clients.installed["pricetag"] == "2.0rc1"
+    assert "3.99" in clients.install("shelf-labels==2.0", fails=True)
+
+
+def test_pip_finds_the_conflict(clients: Clients) -> None:
+    """The old and the new report can't be together; a newer release of the old one can."""
+    said = clients.install("legacytool==1.0", "moderntool", fails=True)
+    assert "ResolutionImpossible" in said
+    clients.install("legacytool", "moderntool", "webfw[storage]")
+    assert {"legacytool": "1.1", "shoplib": "2.3", "orm": "1.3"}.items() <= clients.installed.items()
+    scripts = clients.python.parent
+    assert clients.run(scripts / "legacytool") == "sold 3 things for 4.60\n"
+    assert clients.run(scripts / "moderntool") == "sold for 4.50, most of it apple\n"
+    said = clients.run(*clients.pip, "--python", clients.python, "check")
+    assert "No broken requirements" in said
+
+
+def test_pip_needs_no_wheel_to_see_a_conflict(clients: Clients) -> None:
+    """The resolver reads METADATA beside the wheels and downloads none of them."""
+    said = clients.install("-v", "legacytool==1.0", "moderntool", fails=True)
+    assert ".whl.metadata" in said
+    assert not re.search(r"Downloading \S+\.whl ", said)
+
+
+def test_pip_requires_hashes(clients: Clients, index: PackageIndex) -> None:
+    """A hash of the index is accepted, another one is refused."""
+    (file,) = (file for file in index.files("leftpad") if file.filename == "leftpad-1.1-py3-none-any.whl")
+    lock = clients.folder / "requirements.txt"
+    lock.write_text(f"leftpad==1.1 --hash=sha256:{file.sha256}\n")
+    clients.install("--require-hashes", "-r", "requirements.txt")
+    assert clients.installed == {"leftpad": "1.1"}
+    lock.write_text(f"leftpad==1.1 --hash=sha256:{'0' * 64}\n")
+    said = clients.install(
+        "--force-reinstall", "--no-cache-dir", "--require-hashes", "-r", "requirements.txt", fails=True
+    )
+    assert "DO NOT MATCH" in said.upper()
+
+
+def test_pip_downloads_and_lists(clients: Clients, index: PackageIndex) -> None:
+    """`pip download` brings the very files, wheel or sdist; `pip index versions` lists the releases."""
+    clients.run(*clients.pip, "download", "-d", "got", "pricetag")
+    names = {path.name for path in (clients.folder / "got").iterdir()}
+    assert names == {"leftpad-1.2-py3-none-any.whl", "pricetag-1.1-py3-none-any.whl"}
+    said = clients.run(*clients.pip, "index", "versions", "leftpad")
+    assert "1.2, 1.1, 1.0" in said
+    assert "No matching distribution" in clients.install("nobody-made-this", fails=True)
+
+
+def test_pip_builds_what_has_no_wheel(clients: Clients, index: PackageIndex) -> None:
+    """An sdist is built in isolation, by a build backend from the mirror."""
+    if index.missing:
+        pytest.skip("the mirror has not been fetched")
+    clients.install("till-scales")
+    said = clients.run(clients.python, "-c", "import till_scales; print(till_scales.grams('W 0420 g'))")
+    assert said == "420\n"
+
+
+@needs_uv
+def test_sdists_build_what_their_wheels_hold(uv_clients: Clients, index: PackageIndex) -> None:
+    """Building a fixture's sdist gives the same modules, licence, requirements and scripts as its wheel has."""
+    if index.missing:
+        pytest.skip("the mirror has not been fetched")
+    releases = (("webfw", "2.0"), ("leftpad", "1.2"), ("shoplib", "2.3"))
+    options = [part for name, version in releases for part in ("--no-binary", name, f"{name}=={version}")]
+    uv_clients.uv("pip", "install", "-p", "venv", "--no-deps", *options)
+    (site_packages,) = uv_clients.folder.glob("venv/lib/python*/site-packages")
+    for name, version in releases:
+        (known,) = index.known.wheels(name, version)
+        for path, digest in known.files.items():
+            content = index.known.content(digest)
+            assert content is not None
+            if path.endswith((".py", "LICENSE")):
+                assert (site_packages / path).read_bytes() == content
+            if path.endswith(("METADATA", "entry_points.txt")):
+                assert _facts((site_packages / path).read_text()) == _facts(content.decode())
+
+
+def _facts(text: str) -> list[str]:
+    keys = "Name|Version|Summary|License-Expression|Requires-Python|Provides-Extra|Requires-Dist|leftpad *="
+    found: list[str] = re.findall(rf"^(?:{keys}).*", text, re.M)
+    return sorted(re.sub(r"[\s'\"()]", "", line) for line in found)
+
+
+def test_pip_reinstalls_itself(clients: Clients) -> None:
+    """A broken pip can be put back from the index, mirror or not: it offers the one that came with this Python."""
+    wheel = next(path for path in bundled_wheels() if path.name.startswith("pip-"))
+    version = wheel.name.split("-")[1]
+    clients.install("--no-deps", f"pip=={version}")
+    assert f"pip {version} " in clients.run(clients.python.parent / "pip", "--version")
+
+
+@needs_uv
+def test_uv_installs(uv_clients: Clients) -> None:
+    """`uv venv` and `uv pip install`, with yanked, pre-release and too-new releases left alone."""
+    uv_clients.uv("venv", "--clear", "venv")
+    uv_clients.uv("pip", "install", "-p", "venv", "shopfront", "pricetag", "shelf-labels", "webfw[storage]")
+    expected = {"shopfront": "1.1", "shoplib": "2.3", "pricetag": "1.1", "leftpad": "1.2"}
+    expected |= {"shelf-labels": "1.0", "webfw": "2.0", "netcore": "2.0", "orm": "1.3"}
+    assert uv_clients.installed == expected
+    assert uv_clients.run(uv_clients.python.parent / "shopfront", "apple=120") == "1 things, 1.20\n"
+    assert "total() leaves out the last price" in uv_clients.uv("pip", "install", "-p", "venv", "shoplib==1.4")
+    assert "unsatisfiable" in uv_clients.uv("pip", "install", "-p", "venv", "legacytool==1.0", "moderntool", fails=True)
+
+
+@needs_uv
+def test_uv_seeds_an_environment(uv_clients: Clients) -> None:
+    """`uv venv --seed` puts the index's pip into the environment."""
+    uv_clients.uv("venv", "--clear", "--seed", "venv")
+    assert "pip" in uv_clients.installed
+
+
+@needs_uv
+def test_uv_cooldown(uv_clients: Clients) -> None:
+    """Upload times let uv leave out what is too new."""
+    uv_clients.uv("pip", "install", "-p", "venv", "--exclude-newer", "2025-12-31", "leftpad")
+    assert uv_clients.installed == {"leftpad": "1.1"}
+
+
+def test_pip_cooldown(clients: Clients) -> None:
+    """Upload times let a pip that has the option leave out what is too new."""
+    cooldown = ["--uploaded-prior-to", "2025-12-31T00:00:00Z"]
+    if "--uploaded-prior-to" not in clients.run(*clients.pip, "install", "--help"):
+        assert "no such option" in clients.install(*cooldown, "leftpad", fails=True)
+        return
+    clients.install(*cooldown, "leftpad")
+    assert clients.installed == {"leftpad": "1.1"}
+
+
+@needs_uv
+def test_uv_project(uv_clients: Clients) -> None:
+    """`uv init`, `add`, `lock --check`, `sync` and `pip compile` with hashes."""
+    uv_clients.uv("init", "--bare", "shop")
+    uv_clients.uv("add", "--project", "shop", "shopfront", "pricetag>=1.0")
+    lock = (uv_clients.folder / "shop" / "uv.lock").read_text()
+    assert 'name = "leftpad"' in lock
+    assert "2026-05-18T11:40:00Z" in lock
+    uv_clients.uv("lock", "--project", "shop", "--check")
+    uv_clients.uv("sync", "--project", "shop")
+    assert (uv_clients.folder / "shop" / ".venv" / "bin" / "shopfront").exists()
+    (uv_clients.folder / "requirements.in").write_text("webfw[storage]\n")
+    said = uv_clients.uv("pip", "compile", "--generate-hashes", "requirements.in")
+    assert "netcore==2.0" in said
+    assert "--hash=sha256:" in said
+
+
+def test_virtualenv_from_the_mirror(uv_clients: Clients, index: PackageIndex) -> None:
+    """The real virtualenv installs from the index, and the pip it puts into an environment is known."""
+    if index.missing:
+        pytest.skip("the mirror has not been fetched")
+    uv_clients.install("virtualenv")
+    uv_clients.run(uv_clients.python, "-m", "virtualenv", "--no-download", "--app-data", "data", "other")
+    (info,) = uv_clients.folder.glob("other/lib/python*/site-packages/pip-*.dist-info")
+    version = info.name.removeprefix("pip-").removesuffix(".dist-info")
+    assert "mirror" in [wheel.origin for wheel in index.known.wheels("pip", version)]
