@@ -7,11 +7,13 @@ import importlib.util
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
 import tomllib
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -268,6 +270,36 @@ def test_package_knows_no_exercise_by_name() -> None:
                 if isinstance(node, ast.Constant)
             )
             assert not [word for word in words if re.fullmatch(r"(ex\d\d_\w+|\d\d-[a-z-]+)", str(word))], path.name
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
+    """The package, built from a copy of the files that git keeps."""
+    copy = tmp_path_factory.mktemp("copy")
+    for path in committed():
+        if path.is_relative_to(COURSE / "autograder"):
+            target = copy / path.relative_to(COURSE / "autograder")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(path, target, follow_symlinks=False)
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel"]
+    subprocess.run(command, cwd=copy, capture_output=True, check=True)
+    return zipfile.ZipFile(next((copy / "dist").glob("*.whl")))
+
+
+def test_wheel_holds_the_whole_package(wheel: zipfile.ZipFile) -> None:
+    """Settings, fixtures and the exercises' first files travel with the code, whatever git or the build backend ignore."""
+    package = COURSE / "autograder/src"
+    wanted = {path.relative_to(package).as_posix() for path in committed() if path.is_relative_to(package)}
+    assert not wanted - set(wheel.namelist())
+
+
+def test_wheel_says_its_licence_by_its_name(wheel: zipfile.ZipFile) -> None:
+    """The licence is an SPDX expression with its text beside it, as the course teaches."""
+    folder = next(name for name in wheel.namelist() if name.endswith("/METADATA")).rpartition("/")[0]
+    metadata = wheel.read(f"{folder}/METADATA").decode()
+    assert "\nLicense-Expression: MIT\n" in metadata
+    assert "Classifier: License" not in metadata
+    assert f"{folder}/licenses/LICENSE" in wheel.namelist()
 
 
 # --- Binder
