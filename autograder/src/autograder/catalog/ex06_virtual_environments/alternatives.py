@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from inspect import cleandoc
+
 from autograder import Alternative
 
 __all__ = ["ALTERNATIVES"]
@@ -56,17 +58,17 @@ ALTERNATIVES = [
     Alternative(
         "uv, the kiosk first, and run.sh written anew",
         2,
-        r"""
-        for pair in kiosk=2.3 till=1.5; do
-          program=${pair%=*}
-          uv venv "$program/.venv"
-          uv pip install --python "$program/.venv/bin/python" "shoplib==${pair#*=}"
-          cat > "$program/run.sh" <<END
-        #!/bin/bash
-        exec "\$(dirname "\$0")/.venv/bin/python" "\$(dirname "\$0")/$program.py"
-        END
-        done
-        """,
+        cleandoc(r"""
+            for pair in kiosk=2.3 till=1.5; do
+              program=${pair%=*}
+              uv venv "$program/.venv"
+              uv pip install --python "$program/.venv/bin/python" "shoplib==${pair#*=}"
+              cat > "$program/run.sh" <<END
+            #!/bin/bash
+            exec "\$(dirname "\$0")/.venv/bin/python" "\$(dirname "\$0")/$program.py"
+            END
+            done
+        """),
     ),
     Alternative(
         "run.sh activates the environment",
@@ -155,14 +157,14 @@ ALTERNATIVES = [
         "virtualenv, and run.sh written anew",
         4,
         _VIRTUALENV
-        + """
-        ~/tools/bin/virtualenv --clear report/.venv
-        report/.venv/bin/pip install shoplib==2.3 leftpad==1.1
-        cat > report/run.sh <<'END'
-#!/bin/bash
-cd "$(dirname "$0")" && unset PYTHONPATH && .venv/bin/python report.py
-END
-        """,
+        + cleandoc("""
+            ~/tools/bin/virtualenv --clear report/.venv
+            report/.venv/bin/pip install shoplib==2.3 leftpad==1.1
+            cat > report/run.sh <<'END'
+            #!/bin/bash
+            cd "$(dirname "$0")" && unset PYTHONPATH && .venv/bin/python report.py
+            END
+        """),
     ),
     # ---- Task 5
     Alternative(
@@ -182,16 +184,16 @@ END
     Alternative(
         "requirements with hashes, one pattern for both names, one commit of all",
         5,
-        r"""
-        printf 'shopfront==1.0\nshoplib==2.3\n' | uv pip compile --quiet --generate-hashes --no-header - > website/requirements.txt
-        cat > website/.gitignore <<'END'
-# environments
-*venv
-__pycache__/
-END
-        git -C website rm -r --quiet --cached .
-        git -C website add --all
-        git -C website commit --quiet -m "Begin again without the environment"
-        """,
+        cleandoc(r"""
+            printf 'shopfront==1.0\nshoplib==2.3\n' | uv pip compile --quiet --generate-hashes --no-header - > website/requirements.txt
+            cat > website/.gitignore <<'END'
+            # environments
+            *venv
+            __pycache__/
+            END
+            git -C website rm -r --quiet --cached .
+            git -C website add --all
+            git -C website commit --quiet -m "Begin again without the environment"
+        """),
     ),
 ]

@@ -21,8 +21,9 @@ fill report/.venv shoplib==2.3
 
 # Task 5: a repository with an environment in it.
 bare website/venv
-rm -f website/venv/.gitignore # Python 3.13 and later write one, which would spare us the whole task
+rm -f website/venv/.gitignore # written since Python 3.13, and it would spare us the whole task
 fill website/venv shopfront==1.0 shoplib==2.3
+rm -f */venv/.lock */.venv/.lock shared/.lock # uv's own
 cd website
 git init --quiet --initial-branch=main --template= .
 git config user.name "You"

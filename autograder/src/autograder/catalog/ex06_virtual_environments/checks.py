@@ -22,7 +22,7 @@ from autograder.wording import code, command, listing, seen
 )
 def leftpad_is_there(work: Workspace) -> None:
     """`labels/.venv` holds `leftpad` 1.1."""
-    work.environment("labels/.venv").distribution("leftpad", "==1.1")
+    _holds(work, "labels/.venv", "leftpad", "1.1")
 
 
 @check(
@@ -77,7 +77,7 @@ def _own_version(work: Workspace, program: str, version: str) -> None:
             next_step="Run `tail -n 1 till/run.sh kiosk/run.sh` to see which Python each of them starts.",
             evidence=r"till/run\.sh[\s\S]*shared[\s\S]*kiosk/run\.sh[\s\S]*shared",
         )
-    work.environment(path).distribution("shoplib", f"=={version}")
+    _holds(work, path, "shoplib", version)
 
 
 def _runs_in_its_own(work: Workspace, program: str) -> None:
@@ -192,9 +192,8 @@ def commands_start_here(work: Workspace) -> None:
 )
 def same_versions(work: Workspace) -> None:
     """`leftpad` 1.1 and `pricetag` 1.0 are in it, as before."""
-    environment = work.environment("stock/.venv")
-    environment.distribution("leftpad", "==1.1")
-    environment.distribution("pricetag", "==1.0")
+    _holds(work, "stock/.venv", "leftpad", "1.1")
+    _holds(work, "stock/.venv", "pricetag", "1.0")
 
 
 @check(
@@ -300,9 +299,8 @@ def report_sees_only_its_own(work: Workspace) -> None:
 )
 def report_has_what_it_names(work: Workspace) -> None:
     """`report/.venv` holds `leftpad` 1.1 and `shoplib` 2.3."""
-    environment = work.environment("report/.venv")
-    environment.distribution("leftpad", "==1.1")
-    environment.distribution("shoplib", "==2.3")
+    _holds(work, "report/.venv", "leftpad", "1.1")
+    _holds(work, "report/.venv", "shoplib", "2.3")
 
 
 # ---- Task 5: Out of the repository
@@ -376,6 +374,22 @@ def versions_written_down(work: Workspace) -> None:
 
 
 # ---- What several of them need
+
+
+def _holds(work: Workspace, path: str, name: str, version: str) -> None:
+    """Require a distribution; where an environment is quite empty, say what has probably happened."""
+    environment = work.environment(path)
+    try:
+        environment.distribution(name, f"=={version}")
+    except Failed as failed:
+        if environment.distributions or "copied" in failed.found:
+            raise
+        raise Failed(
+            expected=failed.expected,
+            found=f"Nothing is installed in {code(path)}. Where an environment has no pip, plain `pip` is another Python's, and installs there.",
+            next_step=failed.next_step,
+            evidence=failed.evidence,
+        ) from None
 
 
 def _start(work: Workspace, program: str) -> tuple[str, str]:
