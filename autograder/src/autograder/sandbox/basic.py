@@ -20,7 +20,7 @@ from typing import Any
 from autograder.exceptions import SandboxError
 from autograder.sandbox import configuration
 from autograder.sandbox.command import CommandSandbox
-from autograder.sandbox.place import Index, Limits, Place, Tier
+from autograder.sandbox.place import Index, Limits, Place, Tier, folders_exist
 from autograder.sandbox.processes import Running, limit_pairs, spawn, write_order
 from autograder.sandbox.strong import course_uv
 from autograder.sandbox.system_python import executable_name, seed, settle_system
@@ -113,6 +113,7 @@ class BasicSandbox(CommandSandbox):
         ignore: Sequence[str],
         lasting: bool,
     ) -> Running:
+        folders_exist(place)
         source = settle_system(place.system, self.python_home(place), course_uv())
         listener = _listen(place.system)
         _write_settings(place, listener.getsockname()[1])
@@ -120,7 +121,7 @@ class BasicSandbox(CommandSandbox):
         order = write_order(
             argv=list(argv),
             environment=dict(environment),
-            cwd=os.path.join(place.project, cwd),
+            cwd=str(place.project / cwd),
             limits=limit_pairs(limits, limits.processes + _processes_of_user()),
             descriptors=dict(descriptors),
             listener=None,
@@ -166,7 +167,7 @@ def _processes_of_user() -> int:
     for name in os.listdir("/proc"):
         if name.isdigit():
             try:
-                if os.stat(f"/proc/{name}").st_uid == user:
+                if Path("/proc", name).stat().st_uid == user:
                     found += len(os.listdir(f"/proc/{name}/task"))
             except OSError:
                 continue

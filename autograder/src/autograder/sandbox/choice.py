@@ -89,12 +89,12 @@ def _why_not_strong() -> str:
     if filter_program() is None:
         return f"no system call filter was written for {platform.machine()} yet"
     with tempfile.TemporaryDirectory(prefix="wheelhouse-trial-") as scratch:
-        folders = [Path(scratch, name) for name in ("project", "home", "system")]
-        for folder in folders:
+        place = Place(Path(scratch, "project"), Path(scratch, "home"), Path(scratch, "system"))
+        for folder in (place.project, place.home, place.system):
             folder.mkdir()
         try:
             done = _Trial(_NoIndex(), bubblewrap).run(
-                ["/bin/sh", "-c", _TRIAL, "trial", scratch], Place(*folders), limits=Limits(10)
+                ["/bin/sh", "-c", _TRIAL, "trial", scratch], place, limits=Limits(10)
             )
         except SandboxError as error:
             return str(error.message)

@@ -15,7 +15,15 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from autograder.exceptions import SandboxError
-from autograder.sandbox.place import Completed, Limits, Place, Shell, Tier, relative_folder
+from autograder.sandbox.place import (
+    DEFAULT_LIMITS,
+    Completed,
+    Limits,
+    Place,
+    Shell,
+    Tier,
+    relative_folder,
+)
 from autograder.sandbox.processes import Running, anonymous_file, collect
 from autograder.sandbox.shell import CellShell
 
@@ -76,7 +84,7 @@ class CommandSandbox(ABC):
         argv: Sequence[str],
         place: Place,
         *,
-        limits: Limits = Limits(),
+        limits: Limits = DEFAULT_LIMITS,
         cwd: str = "",
         variables: Mapping[str, str] | None = None,
         stdin: bytes = b"",
@@ -118,7 +126,7 @@ class CommandSandbox(ABC):
         os.close(write)
         return collect(running, output, limits)
 
-    def shell(self, place: Place, *, limits: Limits = Limits()) -> Shell:
+    def shell(self, place: Place, *, limits: Limits = DEFAULT_LIMITS) -> Shell:
         """Give a bash for cells, which starts with the first one; the limits hold for each cell."""
 
         def launch(terminal: int, descriptors: Mapping[int, int], mark: str) -> Running:

@@ -7,6 +7,9 @@ What it doesn't do (`--user`, `--root`, an upgrade of a pip that is there alread
 `ENSUREPIP_SLOW=1` asks for the stock function always, for comparison.
 """
 
+# pathlib takes too long to import:
+# ruff: noqa: PTH100, PTH102, PTH103, PTH108, PTH112, PTH118, PTH120, PTH123
+
 from __future__ import annotations
 
 import base64
@@ -14,7 +17,10 @@ import hashlib
 import os
 import sys
 import sysconfig
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # typing takes longest of all
+    from typing import Any
 
 __all__ = ["bootstrap", "install_unpacked"]
 

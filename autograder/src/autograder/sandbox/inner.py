@@ -14,6 +14,9 @@ Its one argument is a file descriptor with a `marshal`led dictionary (`json` wou
     own_session              with `supervise`: whether the command gets a session of its own
 """
 
+# pathlib and contextlib take too long to import:
+# ruff: noqa: PTH123, SIM105
+
 from __future__ import annotations
 
 import _signal  # type: ignore[import-not-found]
@@ -22,7 +25,10 @@ import marshal
 import os
 import sys
 import time
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # typing takes longest of all
+    from typing import Any
 
 __all__ = ["main"]
 

@@ -14,6 +14,7 @@ from typing import Literal, Protocol
 from autograder.exceptions import SandboxError
 
 __all__ = [
+    "DEFAULT_LIMITS",
     "Completed",
     "Index",
     "Limits",
@@ -22,12 +23,13 @@ __all__ = [
     "Shell",
     "Tier",
     "TierReport",
+    "folders_exist",
     "relative_folder",
 ]
 
 Tier = Literal["strong", "basic"]
 
-_NOT_OVER = re.compile(r"/(usr|etc|proc|dev|sys|boot|run|bin|sbin|lib[^/]*)(/|$)")
+_NOT_OVER = re.compile(r"/(usr|etc|proc|dev|sys|boot|run|bin|sbin|lib|lib32|lib64|libx32|libexec)(/|$)")
 """Where the system's own files stand: a workspace must never cover them."""
 
 
@@ -42,6 +44,9 @@ class Limits:
     file_bytes: int = 256 << 20
     open_files: int = 1024
     output_bytes: int = 1_000_000
+
+
+DEFAULT_LIMITS = Limits()
 
 
 @dataclass(frozen=True)
@@ -145,18 +150,29 @@ class Sandbox(Protocol):
         argv: Sequence[str],
         place: Place,
         *,
-        limits: Limits = Limits(),
+        limits: Limits = DEFAULT_LIMITS,
         cwd: str = "",
         variables: Mapping[str, str] | None = None,
         stdin: bytes = b"",
     ) -> Completed:
         """Run one command to its end; every process it started is dead when this returns."""
 
-    def shell(self, place: Place, *, limits: Limits = Limits()) -> Shell:
+    def shell(self, place: Place, *, limits: Limits = DEFAULT_LIMITS) -> Shell:
         """Start a bash for cells; the limits hold for each cell."""
 
     def interactive(self, place: Place, argv: Sequence[str] | None = None, *, title: str = "") -> int:
         """Hand the caller's terminal to a bash, or to a command, and give its exit status."""
+
+
+def folders_exist(place: Place) -> None:
+    """Check that the learner's folders are there.
+
+    Raises:
+        SandboxError: one is not.
+    """
+    for folder in (place.project, place.home):
+        if not folder.is_dir():
+            raise SandboxError(f"The folder {folder} is gone.", "Run `course reset` with the exercise's number.")
 
 
 def relative_folder(cwd: str) -> str:

@@ -14,6 +14,7 @@ Traps, each met by trying (research/sandbox.md):
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -29,7 +30,7 @@ from typing import Any
 from autograder.exceptions import SandboxError
 from autograder.sandbox import configuration
 from autograder.sandbox.command import CommandSandbox
-from autograder.sandbox.place import Index, Limits, Place, Tier
+from autograder.sandbox.place import Index, Limits, Place, Tier, folders_exist
 from autograder.sandbox.processes import (
     Running,
     anonymous_file,
@@ -104,10 +105,8 @@ class _StrongRunning(Running):
         if self.init_handle is None:
             self.process.kill()
             return
-        try:
+        with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(self.init_handle, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         select.select([self.init_handle], [], [], 20)
 
 
@@ -159,6 +158,7 @@ class StrongSandbox(CommandSandbox):
         ignore: Sequence[str],
         lasting: bool,
     ) -> Running:
+        folders_exist(place)
         seed = self._settle(place)
         ours, theirs = socket.socketpair()
         told, tell = os.pipe()
@@ -234,9 +234,6 @@ class StrongSandbox(CommandSandbox):
         below = place.home / "project"
         if below.is_symlink() or (below.exists() and not below.is_dir()):
             below.unlink()
-        for folder in (place.project, place.home):
-            if not folder.is_dir():
-                raise SandboxError(f"The folder {folder} is gone.", "Run `course reset` with the exercise's number.")
         return settle_system(place.system, STRONG_PYTHON_HOME, None)
 
     @staticmethod
@@ -283,9 +280,9 @@ class StrongSandbox(CommandSandbox):
             options += read(seed / "etc" / name, f"/etc/{name}")
         options += [
             *("--proc", "/proc", "--dev", "/dev"),
-            *("--size", str(_SHARED_MEMORY_BYTES), "--perms", "1777", "--tmpfs", "/dev/shm"),
-            *("--size", str(_TMP_BYTES), "--perms", "1777", "--tmpfs", "/tmp"),
-            *("--symlink", "/tmp", "/var/tmp"),
+            *("--size", str(_SHARED_MEMORY_BYTES), "--perms", "1777", "--tmpfs", "/dev/shm"),  # noqa: S108
+            *("--size", str(_TMP_BYTES), "--perms", "1777", "--tmpfs", "/tmp"),  # noqa: S108
+            *("--symlink", "../tmp", "/var/tmp"),  # noqa: S108
             *write(place.home, HOME),
         ]
         bind = "--ro-bind" if place.read_only_project else "--bind"

@@ -339,9 +339,11 @@ def _place_executables(source: Path, scripts: Path) -> None:
         or executable.stat().st_size != original.stat().st_size
         or not os.access(executable, os.X_OK)
     ):
+        fresh = scripts.with_name(f".python-{os.getpid()}")
+        shutil.copyfile(original, fresh)
+        fresh.chmod(0o755)
         _clear(executable)
-        shutil.copyfile(original, executable)
-        executable.chmod(0o755)
+        fresh.replace(executable)
     for alias in ("python3", "python"):
         if not os.path.lexists(scripts / alias):
             (scripts / alias).symlink_to(executable_name())
@@ -392,7 +394,7 @@ def settle_system(folder: Path, python_home: PurePosixPath, uv: Path | None) -> 
     if uv is None:
         if there.is_symlink() or not there.is_file():
             _clear(there)
-            there.touch(mode=0o755)
+            os.close(os.open(there, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o755))
     elif not there.is_symlink() or there.readlink() != uv:
         _clear(there)
         there.symlink_to(uv)
@@ -412,11 +414,11 @@ def settle_system(folder: Path, python_home: PurePosixPath, uv: Path | None) -> 
 def _relocate(scripts: Path, before: str, after: str) -> None:
     old, new = f"#!{before}/".encode(), f"#!{after}/".encode()
     for script in scripts.iterdir():
-        if script.is_symlink() or not script.is_file():
-            continue
-        with contextlib.suppress(OSError):
-            with script.open("rb") as file:
-                if file.read(len(old)) != old:
-                    continue
-            content = script.read_bytes()
-            script.write_bytes(new + content[len(old) :])
+        with contextlib.suppress(OSError):  # above all of a link, which is not to be followed
+            descriptor = os.open(script, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
+            with os.fdopen(descriptor, "r+b") as file:
+                content = file.read(1 << 20)
+                if content.startswith(old) and len(content) < 1 << 20:
+                    file.seek(0)
+                    file.truncate()
+                    file.write(new + content[len(old) :])

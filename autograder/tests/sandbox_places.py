@@ -1,0 +1,58 @@
+"""Places for the sandbox's tests, and a way to look whether anything of a run is alive."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from autograder.index import PackageIndex
+from autograder.sandbox import Place, Sandbox, choose, tiers
+from autograder.sandbox.system_python import make_system
+
+__all__ = ["TIERS", "alive", "gone", "new_place", "sandbox_of"]
+
+TIERS = ["strong", "basic"]
+
+
+def sandbox_of(tier: str) -> Sandbox:
+    """Give the tier's sandbox; skip where this machine can't have it."""
+    index = PackageIndex.open()
+    report = next(one for one in tiers(index) if one.tier == tier)
+    if not report.works:
+        pytest.skip(f"the {tier} tier doesn't work here: {report.reason}")
+    return choose(index, tier=tier)
+
+
+def new_place(folder: Path) -> Place:
+    """Make a place as a learner finds it who has just begun."""
+    place = Place(folder / "project", folder / "home", folder / "system")
+    for made in (place.project, place.home, place.system):
+        made.mkdir(parents=True)
+    make_system(place.system)
+    return place
+
+
+def alive(mark: str) -> list[str]:
+    """List the processes of this machine whose command line holds `mark`."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            try:
+                line = (folder / "cmdline").read_bytes()
+            except OSError:
+                continue
+            if mark.encode() in line and f"/{folder.name}" != "/self":
+                found.append(f"{folder.name} {line!r}")
+    return found
+
+
+def gone(mark: str, seconds: float = 5.0) -> bool:
+    """Wait until no process's command line holds `mark`."""
+    end = time.monotonic() + seconds
+    while alive(mark):
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.02)
+    return True
