@@ -45,8 +45,4 @@ c.Autograde.autograde_preprocessors = [
     "nbgrader.preprocessors.CheckCellMetadata",
 ]
 
-# Feedback needs no network.
-c.HTMLExporter.mathjax_url = ""
-c.HTMLExporter.require_js_url = ""
-c.HTMLExporter.jquery_url = ""
-c.HTMLExporter.mermaid_js_url = ""
+c.GenerateFeedback.exporter_class = "autograder.nbgrader_plugin.FeedbackPage"  # loads nothing from elsewhere

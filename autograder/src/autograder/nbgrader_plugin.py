@@ -7,6 +7,7 @@
     RestoreNotebook    1st pass: which cells are graded, and for how much, comes from the gradebook; from the learner only their text
     GradeSnapshot      2nd pass, in place of Execute: no kernel; verdicts of the snapshot beside the notebook
     SaveScores         2nd pass: points go to the gradebook from the verdict, never by way of a notebook's outputs
+    FeedbackPage       `nbgrader generate_feedback`: a page that needs no network
 
 What was handed in is hostile until read; what can't be graded is left to a human, with the reason in the feedback.
 """
@@ -20,18 +21,19 @@ import stat
 from pathlib import Path
 from typing import Any
 
-from nbconvert.exporters import NotebookExporter
+from jinja2 import DictLoader
+from nbconvert.exporters import HTMLExporter, NotebookExporter
 from nbformat import NotebookNode, from_dict
 from nbgrader.api import Gradebook  # type: ignore[import-untyped]
 from nbgrader.preprocessors import NbGraderPreprocessor, SaveAutoGrades  # type: ignore[import-untyped]
 from nbgrader.utils import is_grade, is_solution  # type: ignore[import-untyped]
-from traitlets import Enum
+from traitlets import Enum, default
 
 from autograder.exercise import Exercise, find_exercises
 from autograder.report import notice_bundle
 from autograder.submission import REFUSED, Graded, Refused, grade_submission, read_regular
 
-__all__ = ["GradeSnapshot", "RestoreNotebook", "SaveScores", "SubmissionReader", "set_links_aside"]
+__all__ = ["FeedbackPage", "GradeSnapshot", "RestoreNotebook", "SaveScores", "SubmissionReader", "set_links_aside"]
 
 LARGEST_NOTEBOOK = 5_000_000
 """In bytes; a released one has about 20,000."""
@@ -263,3 +265,11 @@ class SaveScores(SaveAutoGrades):  # type: ignore[misc]
         comment = self.gradebook.find_comment(name, self.notebook_id, self.assignment_id, self.student_id)
         comment.auto_comment = None
         self.gradebook.db.commit()
+
+
+class FeedbackPage(HTMLExporter):
+    """The page a learner gets back, as nbgrader makes it, but without the script that it would load from a stranger's server."""
+
+    @default("extra_loaders")
+    def _without_mathjax(self) -> list[DictLoader]:
+        return [DictLoader({"mathjax.html.j2": "{% macro mathjax(url='') %}{% endmacro %}"})]
