@@ -140,11 +140,11 @@ def test_reset_undoes_even_the_worst(begun: Begun) -> None:
     live = begun(exercise)
     files = sorted(path.relative_to(live.project) for path in live.project.rglob("*"))
     here = sorted(Path(__file__).parent.iterdir())
-    worst = "pip install --quiet leftpad; python -c 'import leftpad' || exit 9; rm -rf ~ 2>/dev/null; ls -A ~/project | wc -l"
+    worst = "pip install --quiet orm; python -c 'import orm' || exit 9; rm -rf ~ 2>/dev/null; ls -A ~/project | wc -l"
 
     broken = course("shell", "06", "--", "bash", "-c", worst)
     reset = course("reset", "06")
-    polluted = course("shell", "06", "--", "python", "-c", "import leftpad")
+    polluted = course("shell", "06", "--", "python", "-c", "import orm")
 
     assert broken.stdout.split()[-1] == "0", broken.stdout
     assert reset.returncode == 0, reset.stderr
@@ -180,7 +180,8 @@ def test_a_full_disk_is_one_sentence(tmp_path: Path) -> None:
     done = changed_machine(f"mount -t tmpfs -o size=1m none '{tiny}'", "begin", "06", WHEELHOUSE_LABS=str(tiny))
 
     assert done.returncode == 3, done.stderr
-    assert "is full. Make room" in done.stderr
+    assert "Make room" in done.stderr
+    assert done.stderr.count("\n") == 1
     assert "Traceback" not in done.stderr
 
 

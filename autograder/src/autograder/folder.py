@@ -160,10 +160,29 @@ def _load(name: str, exercise: Exercise | None) -> LiveWorkspace | None:
 def _locked(name: str) -> Iterator[None]:
     """Let only one process at a time make or replace a workspace: a notebook and a terminal may begin together."""
     state = labs() / ".wheelhouse" / name
-    state.mkdir(parents=True, exist_ok=True)
-    with (state / "lock").open("w") as lock:
+    with _explained():
+        state.mkdir(parents=True, exist_ok=True)
+        lock = (state / "lock").open("w")
+    with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+@contextlib.contextmanager
+def _explained() -> Iterator[None]:
+    """Say in a sentence why files can't be made in the labs."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise CourseError(
+                f"The disk that holds {labs()} is full.",
+                "Make room, or set WHEELHOUSE_LABS to a folder on another disk, and run the command again.",
+            ) from error
+        raise CourseError(
+            f"The workspace can't be made in {labs()}: {error.strerror or error}.",
+            "Set WHEELHOUSE_LABS to a folder you may write to.",
+        ) from error
 
 
 def remove_tree(folder: Path) -> None:
@@ -182,7 +201,7 @@ def remove_tree(folder: Path) -> None:
 def _make(live: LiveWorkspace) -> None:
     """Make everything from nothing; `workspace.json` comes last, so that a half-made workspace is made anew."""
     (live.state / "workspace.json").unlink(missing_ok=True)
-    try:
+    with _explained():
         for folder in (live.project, live.place.home, live.place.system):
             remove_tree(folder)
             folder.mkdir(parents=True)
@@ -203,16 +222,6 @@ def _make(live: LiveWorkspace) -> None:
                         "Run `course doctor`, and tell us what it says.",
                     )
         live.save()
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise CourseError(
-                f"The disk that holds {labs()} is full.",
-                "Make room, or set WHEELHOUSE_LABS to a folder on another disk, and run the command again.",
-            ) from error
-        raise CourseError(
-            f"The workspace can't be made in {labs()}: {error.strerror or error}.",
-            "Set WHEELHOUSE_LABS to a folder you may write to.",
-        ) from error
 
 
 def _set_current(name: str) -> None:
