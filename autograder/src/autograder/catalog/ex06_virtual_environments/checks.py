@@ -251,27 +251,17 @@ def activating_works(work: Workspace) -> None:
 
 @check(
     task=4,
-    points=2,
-    acts=True,
+    points=1,
     hints=[
-        "The report says itself where each library comes from: start it and read.",
-        "Python looks through the folders of `sys.path` in order. Who may put folders in front of an environment's own?",
-        "A variable which `run.sh` sets goes before everything an environment has; and what the environment lacks may be found behind it.",
+        "Compare what `requirements.txt` names with what is in the environment.",
+        "A library that was only ever found outside has never been installed inside.",
+        "pip and uv can install all that a file lists: with the option `--requirement`, or `-r` for short.",
     ],
 )
-def comes_from_inside(work: Workspace) -> None:
-    """`report/run.sh` succeeds, and each library comes from `report/.venv`."""
-    root, output = _start(work, "report")
-    for name in ("shoplib", "leftpad"):
-        told = re.search(rf"^{name} comes from (.+)$", output, re.MULTILINE)
-        if told is None or not told.group(1).startswith(f"{root}/report/.venv/"):
-            place = _within(told.group(1), root) if told else "a place which it doesn't tell"
-            raise Failed(
-                expected=f"`{name}` comes from `report/.venv`.",
-                found=f"`{name}` comes from {place}.",
-                next_step="Run `bash report/run.sh` and read where the libraries come from.",
-                evidence=rf"{name} comes from (?!.*/report/\.venv/)",
-            )
+def report_has_what_it_names(work: Workspace) -> None:
+    """`report/.venv` holds `leftpad` 1.1 and `shoplib` 2.3."""
+    _holds(work, "report/.venv", "leftpad", "1.1")
+    _holds(work, "report/.venv", "shoplib", "2.3")
 
 
 @check(
@@ -290,17 +280,28 @@ def report_sees_only_its_own(work: Workspace) -> None:
 
 @check(
     task=4,
-    points=1,
+    points=2,
+    acts=True,
+    after=report_has_what_it_names,
     hints=[
-        "Compare what `requirements.txt` names with what is in the environment.",
-        "A library that was only ever found outside has never been installed inside.",
-        "pip and uv can install all that a file lists: with the option `--requirement`, or `-r` for short.",
+        "The report says itself where each library comes from: start it and read. Are these the files that you installed?",
+        "Python looks through the folders of `sys.path` in order. Who may put folders in front of an environment's own?",
+        "Read `run.sh` line by line: one of its lines puts a folder in front of everything that the environment has.",
     ],
 )
-def report_has_what_it_names(work: Workspace) -> None:
-    """`report/.venv` holds `leftpad` 1.1 and `shoplib` 2.3."""
-    _holds(work, "report/.venv", "leftpad", "1.1")
-    _holds(work, "report/.venv", "shoplib", "2.3")
+def comes_from_inside(work: Workspace) -> None:
+    """`report/run.sh` succeeds, and each library comes from `report/.venv`."""
+    root, output = _start(work, "report")
+    for name in ("shoplib", "leftpad"):
+        told = re.search(rf"^{name} comes from (.+)$", output, re.MULTILINE)
+        if told is None or not told.group(1).startswith(f"{root}/report/.venv/"):
+            place = _within(told.group(1), root) if told else "a place which it doesn't tell"
+            raise Failed(
+                expected=f"`{name}` comes from `report/.venv`.",
+                found=f"`{name}` comes from {place}.",
+                next_step="Run `bash report/run.sh` and read where the libraries come from.",
+                evidence=rf"{name} comes from (?!.*/report/\.venv/)",
+            )
 
 
 # ---- Task 5: Out of the repository
@@ -397,10 +398,11 @@ def _start(work: Workspace, program: str) -> tuple[str, str]:
     ran = work.run("bash", "-c", f"pwd; exec bash {program}/run.sh")
     if ran.exit_status != 0:
         raise Failed(
-            expected=f"`{program}/run.sh` succeeds.",
-            found=f"`{program}/run.sh` ends with exit status {ran.exit_status}.",
-            next_step=f"Run `bash {program}/run.sh; echo exit status $?` and read what it says.",
-            evidence=rf"exit status {ran.exit_status}\b",
+            expected=f"`{program}/run.sh` succeeds, on any computer.",
+            found=f"On a computer whose system Python has nothing installed, `{program}/run.sh` ends with exit status {ran.exit_status}.",
+            next_step=f"Run `bash {program}/run.sh; echo exit status $?` and read what it says. "
+            "If it is 0 here, something outside the workspace helps.",
+            evidence=r"exit status \d",
         )
     root, _, output = ran.output.partition("\n")
     return root, output

@@ -295,8 +295,8 @@ MISTAKES = [
         sed -i '/PYTHONPATH/d' report/run.sh
         sed -i 's/= true/= false/' report/.venv/pyvenv.cfg
         """,
-        caught_by=checks.comes_from_inside,
-        says=r"exit status 1",
+        caught_by=checks.report_has_what_it_names,
+        says=r"`leftpad` is not installed",
     ),
     Mistake(
         "made the report right, and left the door open",
