@@ -27,7 +27,7 @@ from packaging.version import InvalidVersion, Version
 
 from autograder.exceptions import Failed
 from autograder.tree import Outside, Tree, resolve
-from autograder.wording import code, command, seen
+from autograder.wording import code, command, leaving, seen
 
 __all__ = ["Distribution", "EntryPoint", "Known", "KnownWheel", "RecordLine", "folder_name"]
 
@@ -156,7 +156,9 @@ class Distribution:
             return Version(text)
         except InvalidVersion:
             raise self._failed(
-                f"`METADATA` in {code(self.folder)} gives the version {code(text)}, which is no version."
+                f"`METADATA` in {code(self.folder)} gives the version {code(text)}, which is no version.",
+                self._shown("^Version:", f"{self.folder}/METADATA"),
+                "^Version:",
             ) from None
 
     @cached_property
@@ -282,13 +284,13 @@ class Distribution:
         """Raise Failed, naming what is wrong, unless an installer put it here and nobody changed it since."""
         self._require_dist_info()
         lines = self.record
+        self._require_unedited(lines)
         code_lines = [line for line in lines if _is_code(line.path)]
         if code_lines and not any(self._stands(line.path) for line in code_lines):
             raise self._failed(
                 f"Only {code(self.folder)} is there; none of the files that its `RECORD` lists is: "
                 "the dist-info was copied, or the package was deleted by hand."
             )
-        self._require_unedited(lines)
         wrong = self.matches()
         if not wrong:
             return
@@ -302,7 +304,7 @@ class Distribution:
             else f"{subject} as it was installed"
         )
         if isinstance(where, Outside):
-            found = f"{code(path)} is a link that leaves the workspace."
+            found = leaving(self._tree, where)
         elif entry is None and where == path:
             found = f"{code(path)}, a file of {reference}, is missing."
         else:
@@ -319,7 +321,9 @@ class Distribution:
         if said is None or said[0] != self.name or not _same_version(said[1], self.version):
             raise self._failed(
                 f"The folder is called {code(self.folder_name)}, but its `METADATA` says {code(f'{self.name} {self.version}')}: "
-                "one of the two was changed by hand."
+                "one of the two was changed by hand.",
+                self._shown("^Version:", f"{self.folder}/METADATA"),
+                f"^Version: *{seen(str(self.metadata['version'][0]))}",
             )
 
     def _require_unedited(self, lines: Sequence[RecordLine]) -> None:
@@ -388,14 +392,18 @@ class Distribution:
         except FileNotFoundError:
             raise self._failed(f"{code(path)} can't be read.") from None
 
-    def _failed(self, found: str) -> Failed:
+    def _failed(self, found: str, shown_by: str = "", evidence: str = "") -> Failed:
         label = folder_name(self.folder_name)
         return Failed(
             expected=f"{code(label[0] if label else self.folder_name)} is installed in {code(self._environment)} by an installer.",
             found=found,
-            next_step=f"Run {command('ls', '-l', self.folder)} to see what is there, then let an installer put it right.",
-            evidence=seen("total"),
+            next_step=f"Run {shown_by or command('ls', '-l', self.folder)} to see what is there, then let an installer put it right.",
+            evidence=evidence or "^total ",
         )
+
+    def _shown(self, *words: str) -> str:
+        """Give the command that shows the line of METADATA, or of RECORD, in question."""
+        return command("grep", "-m", "1", *words)
 
 
 def _record_line(row: list[str]) -> RecordLine:

@@ -20,7 +20,7 @@ from packaging.utils import canonicalize_name
 from autograder.distribution import Distribution, Known, folder_name
 from autograder.exceptions import Failed
 from autograder.tree import Outside, Tree, resolve
-from autograder.wording import code, command, listing, seen, unseen
+from autograder.wording import code, command, leaving, listing, seen, unseen
 
 __all__ = ["Environment", "Facts", "Script", "find_environments"]
 
@@ -208,7 +208,7 @@ class Environment:
         if isinstance(where, Outside):
             raise Failed(
                 expected=f"There is a virtual environment {code(self.path)} in the workspace itself.",
-                found=f"{code(where.link)} is a link that leaves the workspace: it leads to {code(where.target)}.",
+                found=leaving(self._tree, where),
                 next_step=f"Run {command('ls', '-ld', where.link)} to see where it points, then make an environment here.",
                 evidence=seen(" -> "),
             )
@@ -337,7 +337,7 @@ class Environment:
         if isinstance(where, Outside):
             raise Failed(
                 expected=f"{code(self.path)} has a `site-packages` of its own.",
-                found=f"{code(where.link)} is a link that leaves the workspace: it leads to {code(where.target)}.",
+                found=leaving(self._tree, where),
                 next_step=f"Run {command('ls', '-ld', where.link)} to see where it points, then make the environment anew.",
                 evidence=seen(" -> "),
             )

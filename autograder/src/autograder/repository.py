@@ -20,7 +20,7 @@ from dulwich.wildmatch import MalformedPattern
 
 from autograder.exceptions import Failed
 from autograder.tree import Outside, Tree, resolve
-from autograder.wording import code, command, seen
+from autograder.wording import code, command, leaving, seen
 
 __all__ = ["Repository"]
 
@@ -60,7 +60,7 @@ class Repository:
         if isinstance(where, Outside):
             raise Failed(
                 expected=f"The top of {self._shown} is a git repository of its own.",
-                found=f"{code(path)} leads out of the workspace, to {code(where.target)}.",
+                found=leaving(self._tree, where),
                 next_step=f"Run {command('ls', '-ld', path)} to see what it is.",
                 evidence=seen(".git"),
             )

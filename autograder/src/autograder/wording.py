@@ -10,6 +10,8 @@ import re
 import shlex
 from collections.abc import Iterable
 
+from autograder.tree import Outside, Tree
+
 __all__ = ["code", "command", "listing", "seen", "unseen"]
 
 LONGEST = 160
@@ -49,3 +51,10 @@ def seen(text: str) -> str:
 def unseen(text: str) -> str:
     """Give a regular expression which matches what a command prints if none of its words is `text`."""
     return rf"\A(?![\s\S]*(?<!\S){re.escape(text)}(?!\S))"
+
+
+def leaving(tree: Tree, where: Outside) -> str:
+    """Say of a link that it leads out of the workspace, and where to, as it is written in the link."""
+    entry = tree.entry(where.link)
+    target = entry.target if entry is not None and entry.kind == "link" else where.target
+    return f"{code(where.link)} is a link that leaves the workspace: it leads to {code(target)}."

@@ -17,7 +17,7 @@ from autograder.exceptions import BrokenExercise, Failed
 from autograder.repository import Repository
 from autograder.requirements import Requirements
 from autograder.tree import Entry, Outside, Tree, resolve
-from autograder.wording import code, command, seen, unseen
+from autograder.wording import code, command, leaving, seen, unseen
 
 __all__ = [
     "Actor",
@@ -92,9 +92,7 @@ class File:
         folder = posixpath.dirname(self.path)
         look = command("ls", "-lA", folder) if folder else "`ls -lA`"
         if isinstance(self._where, Outside):
-            found = (
-                f"{code(self._where.link)} is a link that leaves the workspace: it leads to {code(self._where.target)}."
-            )
+            found = leaving(self._tree, self._where)
             step, evidence = command("ls", "-ld", self._where.link), seen(" -> ")
         elif self._entry is not None:
             kind = "folder" if self._entry.kind == "folder" else "pipe or device"
