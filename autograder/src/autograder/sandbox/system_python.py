@@ -153,8 +153,10 @@ def _make_seed(folder: Path) -> None:
         (folder / made).mkdir(parents=True)
     _fill_ensurepip(folder)
     _write_configuration(folder / "etc")
+    # venv copies the modes of its scripts too: `rm -r .venv` would ask about each of them, which it does nowhere else.
+    templates = library / "venv" / "scripts"
     for file in library.rglob("*"):
-        if file.is_file() and not file.is_symlink():
+        if file.is_file() and not file.is_symlink() and not file.is_relative_to(templates):
             file.chmod(0o555 if os.access(file, os.X_OK) else 0o444)
     shutil.copyfile(Path(__file__).with_name("inner.py"), folder / "inner.py")
 
