@@ -11,7 +11,10 @@ from autograder.index import PackageIndex
 from autograder.sandbox import Place, Sandbox, choose, tiers
 from autograder.sandbox.system_python import make_system
 
-__all__ = ["TIERS", "alive", "gone", "new_place", "sandbox_of"]
+__all__ = ["FORK_BOMB", "TIERS", "alive", "gone", "new_place", "sandbox_of"]
+
+FORK_BOMB = "bomb() { [ $1 = 0 ] || { bomb $(($1 - 1)) & bomb $(($1 - 1)) & sleep 20; }; }; bomb 8; wait"
+"""Would make 510 processes and then end: were a bound broken, the machine would live."""
 
 TIERS = ["strong", "basic"]
 

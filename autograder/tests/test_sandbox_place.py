@@ -12,6 +12,7 @@ from autograder.sandbox.place import relative_folder
 
 
 def place_at(root: str) -> Place:
+    """Make a place whose project is to stand there."""
     return Place(Path("/p"), Path("/h"), Path("/s"), root=PurePosixPath(root))
 
 

@@ -11,10 +11,10 @@ import time
 from pathlib import Path, PurePosixPath
 
 import pytest
-from sandbox_places import TIERS, alive, gone, new_place, sandbox_of
 
 from autograder.exceptions import SandboxError
 from autograder.sandbox import Completed, Limits, Place, Sandbox
+from sandbox_places import FORK_BOMB, TIERS, alive, gone, new_place, sandbox_of
 
 
 @pytest.fixture(scope="module", params=TIERS)
@@ -30,6 +30,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, sandbox: Sandbox) -> Place:
 
 
 def bash(sandbox: Sandbox, place: Place, text: str, **options: object) -> Completed:
+    """Run a line of bash."""
     return sandbox.run(["bash", "-c", text], place, **options)  # type: ignore[arg-type]
 
 
@@ -140,7 +141,7 @@ def test_descriptors_do_not_leak(sandbox: Sandbox, place: Place) -> None:
             "exec head -c 2000000 /dev/zero > big",
             "stopped: a file of more than 1,048,576 bytes",
         ),
-        (Limits(processes=40), ":(){ :|:& };:; sleep 30", "stopped: more than 40 processes"),
+        (Limits(processes=40), FORK_BOMB, "stopped: more than 40 processes"),
         (
             Limits(processes=40),
             "for i in {1..60}; do setsid sleep 30 & done; wait",

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sandbox_places import TIERS, alive, gone, new_place, sandbox_of
 
 from autograder.exceptions import SandboxError
 from autograder.sandbox import Limits, Place, Sandbox, Shell
+from sandbox_places import FORK_BOMB, TIERS, alive, gone, new_place, sandbox_of
 
 
 @pytest.fixture(scope="module", params=TIERS)
@@ -174,7 +174,7 @@ def test_a_fork_bomb_ends_with_its_shell(sandbox: Sandbox, place: Place) -> None
     """It can't be interrupted, so it is killed as a whole."""
     shell = sandbox.shell(place, limits=Limits(wall_seconds=30, processes=40))
     try:
-        status, said = cell(shell, ":(){ :|:& };:; sleep 20")
+        status, said = cell(shell, FORK_BOMB)
         assert status == 137
         assert said.endswith("stopped: more than 40 processes\n")
         assert cell(shell, "echo here") == (0, "here\n")
@@ -220,7 +220,7 @@ def test_close_kills_everything(sandbox: Sandbox, place: Place) -> None:
 
 
 def test_a_shell_outlives_the_thread_that_started_it(sandbox: Sandbox, place: Place) -> None:
-    """bubblewrap dies with the thread that started it, so a shell is started by one that stays."""
+    """Bubblewrap dies with the thread that started it, so a shell is started by one that stays."""
     shell = sandbox.shell(place)
     try:
         thread = threading.Thread(target=cell, args=(shell, "kept=1"))

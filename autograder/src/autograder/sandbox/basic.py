@@ -20,8 +20,9 @@ from typing import Any
 from autograder.exceptions import SandboxError
 from autograder.sandbox import configuration
 from autograder.sandbox.command import CommandSandbox
+from autograder.sandbox.fence import Fence
 from autograder.sandbox.place import Index, Limits, Place, Tier, folders_exist
-from autograder.sandbox.processes import Running, limit_pairs, spawn, write_order
+from autograder.sandbox.processes import SLACK, Running, limit_pairs, spawn, write_order
 from autograder.sandbox.strong import course_uv
 from autograder.sandbox.system_python import executable_name, seed, settle_system
 
@@ -122,7 +123,7 @@ class BasicSandbox(CommandSandbox):
             argv=list(argv),
             environment=dict(environment),
             cwd=str(place.project / cwd),
-            limits=limit_pairs(limits, limits.processes + _processes_of_user()),
+            limits=limit_pairs(limits, limits.processes + SLACK + _processes_of_user()),
             descriptors=dict(descriptors),
             listener=None,
             terminal=terminal,
@@ -153,6 +154,11 @@ class BasicSandbox(CommandSandbox):
         try:
             running.resources.enter_context(listener)
             running.resources.enter_context(self._index.serve(listener))
+            fence = Fence.build(limits.processes + SLACK + 1)
+            if fence is not None:
+                running.resources.callback(fence.remove)
+                fence.take(process.pid)
+            os.write(lifeline, b"g")
         except BaseException:
             running.stop()
             raise

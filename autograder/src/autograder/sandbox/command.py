@@ -24,7 +24,7 @@ from autograder.sandbox.place import (
     Tier,
     relative_folder,
 )
-from autograder.sandbox.processes import Running, anonymous_file, collect
+from autograder.sandbox.processes import Running, anonymous_file, collect, wait_for_end
 from autograder.sandbox.shell import CellShell
 
 __all__ = ["CommandSandbox"]
@@ -178,14 +178,9 @@ class CommandSandbox(ABC):
                     ignore=("SIGTSTP",) if argv else (),
                     lasting=False,
                 )
-                while True:
-                    try:
-                        running.process.wait(0.25)
-                        break
-                    except subprocess.TimeoutExpired:
-                        if running.count() > _TERMINAL_LIMITS.processes:
-                            print("\r\nstopped: more than", _TERMINAL_LIMITS.processes, "processes\r")
-                            break
+                if not wait_for_end(running, _TERMINAL_LIMITS):
+                    running.stop()
+                    print(f"\r\nstopped: more than {_TERMINAL_LIMITS.processes} processes\r")
             except _Ended as end:
                 if running is not None:
                     running.stop()

@@ -9,8 +9,8 @@ Its one argument is a file descriptor with a `marshal`led dictionary (`json` wou
     listener                 (descriptor of a socket to pass the listener out by, port); not in the basic tier
     terminal                 whether standard input is to become the controlling terminal of a new session
     ignore                   signals to go on ignoring; all others get their default action
-    supervise                descriptor of a pipe; not in the strong tier: stay as supervisor, and when the command or
-                             the pipe has ended, kill whatever descends from it
+    supervise                descriptor of a pipe; not in the strong tier: wait for a byte, stay as supervisor, and when the
+                             command or the pipe has ended, kill whatever descends from it
     own_session              with `supervise`: whether the command gets a session of its own
 """
 
@@ -149,6 +149,14 @@ def _kill_descendants(first: int) -> None:
         time.sleep(0.002)
 
 
+def _be_as_nice_as(level: int) -> None:
+    try:
+        if os.getuid() == 0:
+            os.setpriority(os.PRIO_PROCESS, 0, level)
+    except OSError:  # a container's root, who may not
+        pass
+
+
 def _supervise(order: dict[str, Any]) -> None:
     """Start the command as a child; when it or whoever started us has ended, leave no process behind."""
     import select
@@ -158,11 +166,15 @@ def _supervise(order: dict[str, Any]) -> None:
 
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     lifeline = order["supervise"]
+    if os.read(lifeline, 1) != b"g":  # whoever started us is gone
+        os._exit(1)
+    _be_as_nice_as(-10)  # root may have no bound on its processes: keep ahead of them
     child = os.fork()
     if child == 0:
         os.close(lifeline)
         if order["own_session"]:
             os.setsid()
+        _be_as_nice_as(0)
         _become(order)
     for number in (_signal.SIGHUP, _signal.SIGTERM):  # it is the pipe that says when to end
         _signal.signal(number, _signal.SIG_IGN)

@@ -23,15 +23,20 @@ from autograder.sandbox.place import Completed, Limits
 
 __all__ = [
     "KILLED",
+    "SLACK",
     "Running",
     "anonymous_file",
     "collect",
     "limit_pairs",
+    "receive_listener",
     "spawn",
+    "wait_for_end",
     "write_order",
 ]
 
 KILLED = 128 + signal.SIGKILL
+SLACK = 8
+"""How many processes more than allowed the kernel lets through, so that too many are seen, and named, before it refuses."""
 _LOOK_EVERY = 0.05  # seconds between two looks at the clock and the number of processes
 _PATIENCE = 20.0  # seconds for the kernel to end what was killed, on a machine under load
 
@@ -172,6 +177,19 @@ class Running(ABC):
             self.process.kill()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(_PATIENCE)
+
+
+def wait_for_end(running: Running, limits: Limits) -> bool:
+    """Wait for the first process to end; False if there were too many processes before."""
+    with _end_of(running.process) as ended:
+        while running.process.poll() is None:
+            if ended is None:
+                time.sleep(_LOOK_EVERY)
+            else:
+                select.select([ended], [], [], _LOOK_EVERY)
+            if running.count() > limits.processes:
+                return False
+    return True
 
 
 @contextlib.contextmanager

@@ -30,8 +30,10 @@ from typing import Any
 from autograder.exceptions import SandboxError
 from autograder.sandbox import configuration
 from autograder.sandbox.command import CommandSandbox
+from autograder.sandbox.fence import Fence
 from autograder.sandbox.place import Index, Limits, Place, Tier, folders_exist
 from autograder.sandbox.processes import (
+    SLACK,
     Running,
     anonymous_file,
     limit_pairs,
@@ -97,9 +99,10 @@ class _StrongRunning(Running):
 
     def count(self) -> int:
         try:
-            return sum(name.isdigit() for name in os.listdir(f"/proc/{self.init}/root/proc"))
+            names = os.listdir(f"/proc/{self.init}/root/proc")
         except OSError:
             return 0
+        return sum(name.isdigit() for name in names) - 1  # without bubblewrap itself
 
     def _kill(self) -> None:
         if self.init_handle is None:
@@ -166,7 +169,7 @@ class StrongSandbox(CommandSandbox):
             argv=list(argv),
             environment=dict(environment),
             cwd=str(self.root(place) / cwd),
-            limits=limit_pairs(limits, limits.processes),
+            limits=limit_pairs(limits, limits.processes + SLACK),
             descriptors=dict(descriptors),
             listener=(theirs.fileno(), STRONG_PORT),
             terminal=terminal,
@@ -215,6 +218,7 @@ class StrongSandbox(CommandSandbox):
                 running.resources.enter_context(listener)
                 running.take_init(int(json.loads(os.read(told, 4096))["child-pid"]))
                 running.resources.enter_context(self._index.serve(listener))
+                self._fence_in(running, limits)
                 ours.send(b"g")
         except BaseException:
             running.stop()
@@ -222,6 +226,17 @@ class StrongSandbox(CommandSandbox):
         finally:
             os.close(told)
         return running
+
+    @staticmethod
+    def _fence_in(running: _StrongRunning, limits: Limits) -> None:
+        """Bound root's processes while the first of them still waits for our word."""
+        fence = Fence.build(limits.processes + SLACK)
+        if fence is None or running.init is None:
+            return
+        running.resources.callback(fence.remove)
+        init = str(running.init)
+        waiting = Path("/proc", init, "task", init, "children").read_text("ascii").split()
+        fence.take(running.process.pid, running.init, *map(int, waiting))
 
     def _settle(self, place: Place) -> Path:
         """Make sure that what is mounted and what it is mounted on are what they seem."""
