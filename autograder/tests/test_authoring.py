@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
@@ -15,7 +16,7 @@ import pytest
 from autograder import authoring
 from autograder.authoring import build, lesson_notebook, solution_notebook
 from autograder.exceptions import BrokenExercise, UsageError
-from autograder.exercise import find_exercises, load_exercise
+from autograder.exercise import Exercise, find_exercises, load_exercise
 
 CONFIG = Path(__file__).parents[2] / "nbgrader_config.py"
 STUB = "# Type your commands here, or in the shell beside this page."
@@ -119,9 +120,9 @@ def course(tmp_path: Path) -> Path:
     return root
 
 
-def cells_of(data: bytes) -> list[dict]:
+def cells_of(data: bytes) -> Any:
     """Read a built notebook as strictly as Jupyter can."""
-    notebook = nbformat.reads(data.decode(), as_version=nbformat.NO_CONVERT)
+    notebook: Any = nbformat.reads(data.decode(), as_version=nbformat.NO_CONVERT)  # type: ignore[no-untyped-call]
     nbformat.validate(notebook)
     return notebook.cells
 
@@ -135,7 +136,7 @@ def files_of(root: Path) -> dict[str, bytes]:
     }
 
 
-def test_lesson_is_canonical(course):
+def test_lesson_is_canonical(course: Path) -> None:
     """A lesson's notebook has no outputs, ids from its content, and no metadata but the kernel's name."""
     data = lesson_notebook(course / "notebooks" / "source" / "42-shelves.md")
     notebook = json.loads(data)
@@ -150,14 +151,14 @@ def test_lesson_is_canonical(course):
     assert again.id == f"{saucers.id}-2"
 
 
-def test_jupyter_writes_the_same_bytes(course):
+def test_jupyter_writes_the_same_bytes(course: Path) -> None:
     """What Jupyter writes when it saves a notebook unchanged is what we built."""
     data = lesson_notebook(course / "notebooks" / "source" / "42-shelves.md")
-    notebook = nbformat.reads(data.decode(), as_version=4)
-    assert nbformat.writes(notebook) + "\n" == data.decode()
+    notebook: Any = nbformat.reads(data.decode(), as_version=4)  # type: ignore[no-untyped-call]
+    assert nbformat.writes(notebook) + "\n" == data.decode()  # type: ignore[no-untyped-call]
 
 
-def test_an_edit_changes_one_cell(course):
+def test_an_edit_changes_one_cell(course: Path) -> None:
     """Ids stand on content: a new cell above leaves all others as they were."""
     page = course / "notebooks" / "source" / "42-shelves.md"
     before = {cell.id for cell in cells_of(lesson_notebook(page))}
@@ -165,7 +166,7 @@ def test_an_edit_changes_one_cell(course):
     assert len({cell.id for cell in cells_of(lesson_notebook(page))} - before) == 1
 
 
-def test_solution_is_what_nbgrader_wants(catalog):
+def test_solution_is_what_nbgrader_wants(catalog: Path) -> None:
     """Each answer is marked as a solution and followed by a locked cell with its task's points."""
     cells = cells_of(solution_notebook(load_exercise(catalog / "ex42_label_the_shelves")))
     marks = [cell.metadata.get("nbgrader") for cell in cells]
@@ -184,7 +185,7 @@ def test_solution_is_what_nbgrader_wants(catalog):
     assert [(cells[at].source, marks[at]["points"]) for at in (4, 8)] == [("grade(1)", 2), ("grade(2)", 4)]
 
 
-def test_begin_may_stand_in_the_page(catalog):
+def test_begin_may_stand_in_the_page(catalog: Path) -> None:
     """A page that shows the first cell gets it where it stands, once."""
     page = catalog / "ex42_label_the_shelves" / "exercise.md"
     begin = '```{code-cell} ipython3\n%load_ext autograder\nbegin("42")\n```\n\n'
@@ -197,7 +198,7 @@ def test_begin_may_stand_in_the_page(catalog):
         solution_notebook(load_exercise(page.parent))
 
 
-def test_learners_copy_keeps_the_magic_and_loses_the_answer(course, catalog):
+def test_learners_copy_keeps_the_magic_and_loses_the_answer(course: Path, catalog: Path) -> None:
     """The released answer cell is %%shell and the stub, and no word of any answer is left in the notebook."""
     build(course, catalog=catalog)
     name = "42-label-the-shelves"
@@ -210,7 +211,7 @@ def test_learners_copy_keeps_the_magic_and_loses_the_answer(course, catalog):
     assert all(one["editable"] is False and one["deletable"] is False for one in locked)
 
 
-def test_nbgraders_own_command_gives_the_same_bytes(course, catalog, tmp_path):
+def test_nbgraders_own_command_gives_the_same_bytes(course: Path, catalog: Path, tmp_path: Path) -> None:
     """`nbgrader generate_assignment`, as an instructor types it, releases what `build` released."""
     build(course, catalog=catalog)
     name = "42-label-the-shelves"
@@ -231,7 +232,7 @@ def test_nbgraders_own_command_gives_the_same_bytes(course, catalog, tmp_path):
     assert not (course / "gradebook.db").exists()
 
 
-def test_rebuild_changes_nothing(course, catalog, tmp_path, monkeypatch):
+def test_rebuild_changes_nothing(course: Path, catalog: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A second build writes nothing, and one elsewhere, from another directory and with another hash seed, gives the same bytes."""
     assert [one.path for one in build(course, catalog=catalog)] == [
         "notebooks/42-shelves.ipynb",
@@ -254,7 +255,7 @@ def test_rebuild_changes_nothing(course, catalog, tmp_path, monkeypatch):
     assert files_of(other) == built
 
 
-def test_check_tells_drift_and_writes_nothing(course, catalog):
+def test_check_tells_drift_and_writes_nothing(course: Path, catalog: Path) -> None:
     """What was edited by hand, what is missing and what has no source any more is told, each with the command that mends it."""
     build(course, catalog=catalog)
     edited = course / "notebooks" / "42-shelves.ipynb"
@@ -275,7 +276,7 @@ def test_check_tells_drift_and_writes_nothing(course, catalog):
     assert build(course, check=True, catalog=catalog) == []
 
 
-def test_a_mistake_leaves_everything_as_it_was(course, catalog):
+def test_a_mistake_leaves_everything_as_it_was(course: Path, catalog: Path) -> None:
     """Nothing is written unless all of it can be built."""
     page = catalog / "ex42_label_the_shelves" / "exercise.md"
     page.write_text(PAGE.replace(":tags: [answer, long]\n\n", ""))
@@ -289,7 +290,7 @@ def test_a_mistake_leaves_everything_as_it_was(course, catalog):
     ("old", "new", "says"),
     [("task=2", "task=1", "task 2"), ("task=1, points=2", "task=3, points=2", "task 1 has no check")],
 )
-def test_page_and_checks_must_fit(course, catalog, old, new, says):
+def test_page_and_checks_must_fit(course: Path, catalog: Path, old: str, new: str, says: str) -> None:
     """A task without a check, or a check without a task, is an author's mistake."""
     checks = catalog / "ex42_label_the_shelves" / "checks.py"
     checks.write_text(CHECKS.replace(old, new))
@@ -297,14 +298,14 @@ def test_page_and_checks_must_fit(course, catalog, old, new, says):
         build(course, catalog=catalog)
 
 
-def test_a_folder_that_is_no_course_is_told(tmp_path, catalog):
+def test_a_folder_that_is_no_course_is_told(tmp_path: Path, catalog: Path) -> None:
     """Without the course's configuration nothing is guessed."""
     with pytest.raises(UsageError, match=r"has no nbgrader_config\.py"):
         build(tmp_path, catalog=catalog)
 
 
 @pytest.mark.parametrize("exercise", find_exercises(), ids=lambda one: one.id)
-def test_catalogue_and_notebook_hold_the_same_answers(exercise):
+def test_catalogue_and_notebook_hold_the_same_answers(exercise: Exercise) -> None:
     """The answers that the proofs run are those which the solution shows."""
     cells = {cell.id: cell.source for cell in cells_of(authoring.solution_notebook(exercise))}
     for task in exercise.tasks:

@@ -26,7 +26,7 @@ from autograder.snapshot import pack
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
-    from nbgrader.api import Gradebook
+    from nbgrader.api import Gradebook  # type: ignore[import-untyped]
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("nbgrader")]
 
@@ -146,7 +146,7 @@ def cell(notebook: Notebook, grade_id: str) -> Notebook:
 
 
 @pytest.fixture(scope="module")
-def snapshots(tmp_path_factory) -> Iterator[dict[str, bytes]]:
+def snapshots(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, bytes]]:
     """What learners hand in who did all, the first task, nothing."""
     place = tmp_path_factory.mktemp("labs")
     made = {}
@@ -168,7 +168,7 @@ def snapshots(tmp_path_factory) -> Iterator[dict[str, bytes]]:
 
 
 @pytest.fixture(scope="module")
-def partial(snapshots) -> dict[str, float]:
+def partial(snapshots: dict[str, bytes]) -> dict[str, float]:
     """The points of the learner who did one task."""
     verdict = check_snapshot(snapshots["partial"])
     found = {f"task-{one.task.number}": float(one.score) for one in verdict.tasks}
@@ -247,7 +247,7 @@ def scripts(notebook: Notebook, place: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def graded(snapshots, tmp_path_factory) -> Course:
+def graded(snapshots: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory) -> Course:
     """A class of every kind of learner, graded and given feedback by three commands."""
     place = tmp_path_factory.mktemp("ours")
     course = Course(place / "course", CONFIG.read_text(), place)
@@ -272,7 +272,7 @@ def graded(snapshots, tmp_path_factory) -> Course:
     return course
 
 
-def test_points_are_those_of_the_state(graded, partial):
+def test_points_are_those_of_the_state(graded: Course, partial: dict[str, float]) -> None:
     """All, some and none of the work have all, some and none of the points."""
     assert graded.scores("full") == POINTS
     assert graded.scores("partial") == partial
@@ -280,7 +280,7 @@ def test_points_are_those_of_the_state(graded, partial):
     assert graded.scores("no-snapshot") == NOTHING
 
 
-def test_what_cannot_be_graded_is_left_to_a_human(graded):
+def test_what_cannot_be_graded_is_left_to_a_human(graded: Course) -> None:
     """A damaged snapshot and a link to another learner's get no points and no zero, and their feedback says why."""
     assert graded.scores("garbage") == LEFT_TO_A_HUMAN
     assert graded.scores("linked-snapshot") == LEFT_TO_A_HUMAN
@@ -289,18 +289,18 @@ def test_what_cannot_be_graded_is_left_to_a_human(graded):
 
 
 @pytest.mark.parametrize("learner", ["linked-files", "strange-cells", "forged", "everything-deleted", "scripts"])
-def test_notebook_decides_nothing(graded, partial, learner):
+def test_notebook_decides_nothing(graded: Course, partial: dict[str, float], learner: str) -> None:
     """Whatever is done to the notebook, the points are those of the snapshot beside it."""
     assert graded.scores(learner) == partial
     assert f"(Score: {sum(partial.values())} / {float(EXERCISE.points)})" in words_of(graded.feedback(learner))
 
 
-def test_a_notebook_that_is_none_costs_nothing(graded):
+def test_a_notebook_that_is_none_costs_nothing(graded: Course) -> None:
     """A learner whose notebook was damaged is graded by the snapshot all the same."""
     assert graded.scores("no-notebook") == POINTS
 
 
-def test_deleted_cells_come_back_in_their_places(graded):
+def test_deleted_cells_come_back_in_their_places(graded: Course) -> None:
     """The notebook that instructors see has all its locked cells, once and in order, whatever was handed in."""
     released = json.loads((graded.root / "exercises" / NAME / f"{NAME}.ipynb").read_bytes())
 
@@ -317,14 +317,14 @@ def test_deleted_cells_come_back_in_their_places(graded):
             assert names(shown) == names(released)
 
 
-def test_nothing_of_a_learners_ran(graded):
+def test_nothing_of_a_learners_ran(graded: Course) -> None:
     """No cell was run: neither Python nor shell, and the grader began no workspace."""
     assert list(graded.root.glob("ran-*")) == []
     assert not (graded.home / "labs").exists()
     assert graded.scores("writes-a-file") == POINTS
 
 
-def test_links_lead_nowhere(graded):
+def test_links_lead_nowhere(graded: Course) -> None:
     """No file of the grader's or of another learner's came into what is given back, and no link is left in what was graded."""
     for step in ("autograded", "feedback"):
         for learner in ("linked-snapshot", "linked-files"):
@@ -335,7 +335,7 @@ def test_links_lead_nowhere(graded):
     assert (graded.path("submitted") / "linked-files" / NAME / "notes.txt.refused").is_symlink()
 
 
-def test_feedback_tells_what_is_missing(graded, snapshots):
+def test_feedback_tells_what_is_missing(graded: Course, snapshots: dict[str, bytes]) -> None:
     """Every failure's sentences stand in the learner's page: what was expected, what was found, one next step."""
     said = words_of(graded.feedback("partial"))
     outcomes = [one for task in check_snapshot(snapshots["partial"]).tasks for one in task.outcomes]
@@ -349,7 +349,7 @@ def test_feedback_tells_what_is_missing(graded, snapshots):
     assert "No response" not in said
 
 
-def test_feedback_holds_no_traceback_and_no_answer(graded):
+def test_feedback_holds_no_traceback_and_no_answer(graded: Course) -> None:
     """Whoever reads feedback meets neither our code's troubles nor the reference answer."""
     for page in graded.path("feedback").rglob("*.html"):
         said = words_of(page.read_text())
@@ -358,7 +358,7 @@ def test_feedback_holds_no_traceback_and_no_answer(graded):
         assert "Error:" not in said
 
 
-def test_feedback_is_safe_and_needs_no_network(graded):
+def test_feedback_is_safe_and_needs_no_network(graded: Course) -> None:
     """A learner's markup is shown as text, and no page loads anything from elsewhere."""
     page = graded.feedback("scripts")
     assert "<script>alert(1)" not in page
@@ -368,7 +368,7 @@ def test_feedback_is_safe_and_needs_no_network(graded):
         assert Loads(graded.feedback(learner)).found == []
 
 
-def test_grading_again_changes_nothing(graded, partial):
+def test_grading_again_changes_nothing(graded: Course, partial: dict[str, float]) -> None:
     """A second run with --force gives the same points and leaves what a human gave."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -382,7 +382,9 @@ def test_grading_again_changes_nothing(graded, partial):
             assert (grade.auto_score, grade.manual_score, grade.needs_manual_grade) == (None, 2.0, True)
 
 
-def test_stock_nbgrader_gives_the_same_points(snapshots, partial, tmp_path):
+def test_stock_nbgrader_gives_the_same_points(
+    snapshots: dict[str, bytes], partial: dict[str, float], tmp_path: Path
+) -> None:
     """Without any configuration of ours, in nbgrader's own kernel, points and sentences are the same, and nothing begins."""
     course = Course(tmp_path / "course", STOCK, tmp_path)
     course.hand_in("full", snapshots["full"])

@@ -53,7 +53,7 @@ def page(tmp_path: Path) -> Callable[[str], Path]:
     return write
 
 
-def test_cells_know_their_lines(page):
+def test_cells_know_their_lines(page: Callable[[str], Path]) -> None:
     """A cell's line is that of its text, whatever stands before it."""
     cells = read_page(page("---\nminutes: 5\n---\n\n\n# Title\n\n```{code-cell} ipython3\n1\n```\n\n+++\n\nEnd.\n"))
     assert [(cell.kind, cell.line, cell.source) for cell in cells] == [
@@ -63,7 +63,7 @@ def test_cells_know_their_lines(page):
     ]
 
 
-def test_tags_are_kept(page):
+def test_tags_are_kept(page: Callable[[str], Path]) -> None:
     """What an author tags a cell with arrives, on code and on text."""
     text = (
         '```{code-cell} ipython3\n:tags: [claim:B-108, hide-input]\n\n1\n```\n\n+++ {"tags": ["claim:A-13"]}\n\nText.\n'
@@ -89,7 +89,7 @@ def test_tags_are_kept(page):
         ("# Title\n\n+++ {tags\n\nText.\n", 3, "could not be read"),
     ],
 )
-def test_what_lab_does_not_render_is_refused(page, text, line, says):
+def test_what_lab_does_not_render_is_refused(page: Callable[[str], Path], text: str, line: int, says: str) -> None:
     """A mistake is told with file and line, and with what to write instead."""
     with pytest.raises(BrokenExercise) as caught:
         read_page(page(text))
@@ -98,7 +98,7 @@ def test_what_lab_does_not_render_is_refused(page, text, line, says):
     assert caught.value.next_step
 
 
-def test_latin_1_is_refused_with_its_line(tmp_path):
+def test_latin_1_is_refused_with_its_line(tmp_path: Path) -> None:
     """A page in another encoding is told as such."""
     place = tmp_path / "latin.md"
     place.write_bytes(b"# Title\n\ncaf\xe9\n")
@@ -116,12 +116,12 @@ def test_latin_1_is_refused_with_its_line(tmp_path):
         "> **Note.** A quotation.\n\n<details><summary>More</summary>\n\nText.\n\n</details>\n",
     ],
 )
-def test_plain_markdown_is_taken(page, text):
+def test_plain_markdown_is_taken(page: Callable[[str], Path], text: str) -> None:
     """Nothing that JupyterLab renders is refused, nor MyST shown as an example in a fence."""
     assert read_page(page(text))
 
 
-def test_tasks_are_cut_at_their_headings(page):
+def test_tasks_are_cut_at_their_headings(page: Callable[[str], Path]) -> None:
     """Each task begins with the cell that holds its heading and nothing of the task before."""
     found = read_exercise_page(page(EXERCISE))
     assert [cell.source for cell in found.introduction] == ["# Label the shelves\n\nEvery shelf needs a label."]
@@ -146,7 +146,9 @@ def test_tasks_are_cut_at_their_headings(page):
         ("Every shelf", "```{code-cell}\n:tags: [answer]\n\n%%shell\n1\n```\nEvery shelf", 7, "belongs to no task"),
     ],
 )
-def test_authors_mistakes_are_told_with_their_line(page, old, new, line, says):
+def test_authors_mistakes_are_told_with_their_line(
+    page: Callable[[str], Path], old: str, new: str, line: int, says: str
+) -> None:
     """What can't be graded is refused where it stands."""
     assert EXERCISE.count(old) == 1
     with pytest.raises(BrokenExercise) as caught:
@@ -155,7 +157,7 @@ def test_authors_mistakes_are_told_with_their_line(page, old, new, line, says):
     assert says in caught.value.message
 
 
-def test_page_without_task_is_refused(page):
+def test_page_without_task_is_refused(page: Callable[[str], Path]) -> None:
     """There is nothing to grade on a page without tasks."""
     with pytest.raises(BrokenExercise, match=r"exercise\.md:1: the page has no task"):
         read_exercise_page(page("# Title\n\nText.\n"))

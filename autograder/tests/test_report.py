@@ -56,7 +56,7 @@ def verdict() -> Verdict:
     return Verdict(Exercise("42-shelves", "Label the shelves", 5, Path(), (task,)), (TaskVerdict(task, outcomes),))
 
 
-def test_text_says_it_without_colour(verdict):
+def test_text_says_it_without_colour(verdict: Verdict) -> None:
     """Each state is a word and a sign; a failure tells expected, found and next step; a waiting check what it waits for."""
     lines = report.task_as_text(verdict, 1).splitlines()
     assert lines[0] == "Task 1: Just what it needs (2 of 8 points)"
@@ -73,12 +73,12 @@ def test_text_says_it_without_colour(verdict):
     assert "found: Our check broke." in words
 
 
-def test_text_cannot_steer_a_terminal(verdict):
+def test_text_cannot_steer_a_terminal(verdict: Verdict) -> None:
     """No control character, and nothing that turns the writing direction, comes through."""
     assert all(letter == "\n" or letter.isprintable() for letter in report.as_text(verdict))
 
 
-def test_html_holds_no_markup_of_the_learners(verdict):
+def test_html_holds_no_markup_of_the_learners(verdict: Verdict) -> None:
     """What a learner named a file is text in the HTML; only our few tags are there, and none that loads or runs anything."""
     page = report.task_as_html(verdict, 1)
     found = Tags(page)
@@ -90,12 +90,12 @@ def test_html_holds_no_markup_of_the_learners(verdict):
     assert "<strong>bold</strong>" in page
 
 
-def test_whole_verdict_ends_with_its_score(verdict):
+def test_whole_verdict_ends_with_its_score(verdict: Verdict) -> None:
     """The last line is the sum."""
     assert report.as_text(verdict).splitlines()[-1] == "Label the shelves: 2 of 8 points."
 
 
-def test_notice_is_escaped(verdict):
+def test_notice_is_escaped(verdict: Verdict) -> None:
     """A sentence in place of a verdict is as harmless as a verdict."""
     bundle = report.notice_bundle("Task 1: <b>", HOSTILE)
     assert Tags(bundle["text/html"]).tags == {"div", "p", "strong", "code"}

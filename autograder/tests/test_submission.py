@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from autograder import submission
-from autograder.exercise import find_exercise
+from autograder.exercise import Exercise, find_exercise
 from autograder.folder import index, open_workspace
 from autograder.runner import check_snapshot
 from autograder.snapshot import SnapshotTree, pack
@@ -19,7 +20,7 @@ NAME = f"{EXERCISE.id}.snapshot"
 
 
 @pytest.fixture(scope="module")
-def untouched(pristine) -> bytes:
+def untouched(pristine: Callable[[Exercise], Path]) -> bytes:
     """The snapshot of a workspace in which nothing was done."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("WHEELHOUSE_LABS", str(pristine(EXERCISE)))
@@ -34,7 +35,7 @@ def notices(graded: dict[int, Graded]) -> set[str]:
     return {one.bundle["text/plain"].split("\n", 1)[1].strip() for one in graded.values()}
 
 
-def test_scores_are_those_of_the_verdict(untouched, tmp_path):
+def test_scores_are_those_of_the_verdict(untouched: bytes, tmp_path: Path) -> None:
     """What is handed in gets the verdict's points and reasons, task by task."""
     (tmp_path / NAME).write_bytes(untouched)
     graded = grade_submission(EXERCISE, tmp_path)
@@ -45,7 +46,7 @@ def test_scores_are_those_of_the_verdict(untouched, tmp_path):
     assert "found: " in graded[1].bundle["text/plain"]
 
 
-def test_nothing_handed_in_is_nothing_earned(tmp_path):
+def test_nothing_handed_in_is_nothing_earned(tmp_path: Path) -> None:
     """Without a snapshot each task has 0 points, and the sentence that says what is missing."""
     graded = grade_submission(EXERCISE, tmp_path)
     (notice,) = notices(graded)
@@ -116,7 +117,9 @@ def of_another_exercise(path: Path, data: bytes) -> None:
         (of_another_exercise, "99-nothing"),
     ],
 )
-def test_what_cannot_be_read_is_left_to_a_human(untouched, tmp_path, put, says):
+def test_what_cannot_be_read_is_left_to_a_human(
+    untouched: bytes, tmp_path: Path, put: Callable[[Path, bytes], None], says: str
+) -> None:
     """A damaged or hostile file gives no points and no zero, but a reason; in nbgrader's own kernel it gives 0."""
     put(tmp_path / NAME, untouched)
     graded = grade_submission(EXERCISE, tmp_path)
@@ -125,7 +128,9 @@ def test_what_cannot_be_read_is_left_to_a_human(untouched, tmp_path, put, says):
     assert {(one.score, one.kernel_value, one.ours) for one in graded.values()} == {(None, 0.0, False)}
 
 
-def test_a_fault_of_ours_costs_nothing(tmp_path, monkeypatch, caplog):
+def test_a_fault_of_ours_costs_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     """Where our grader breaks nobody gets 0: not in the gradebook, and not by way of nbgrader's own kernel."""
 
     def broken(*_: object, **__: object) -> None:
