@@ -211,6 +211,7 @@ def test_learners_copy_keeps_the_magic_and_loses_the_answer(course: Path, catalo
     assert all(one["editable"] is False and one["deletable"] is False for one in locked)
 
 
+@pytest.mark.slow
 def test_nbgraders_own_command_gives_the_same_bytes(course: Path, catalog: Path, tmp_path: Path) -> None:
     """`nbgrader generate_assignment`, as an instructor types it, releases what `build` released."""
     build(course, catalog=catalog)
