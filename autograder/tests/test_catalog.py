@@ -7,12 +7,12 @@ from collections.abc import Callable
 from functools import cache
 
 import pytest
-from autograder.snapshot import SnapshotTree, pack
 
 from autograder.exercise import Alternative, Check, Exercise, Mistake, find_exercises
 from autograder.folder import LiveWorkspace, index
 from autograder.runner import Outcome, Verdict, check_live, check_snapshot, evaluate
 from autograder.sandbox import Limits
+from autograder.snapshot import SnapshotTree, pack
 
 Begun = Callable[[Exercise], LiveWorkspace]
 

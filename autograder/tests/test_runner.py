@@ -7,13 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from autograder.snapshot import SnapshotTree, pack
 
 from autograder import folder
 from autograder.exceptions import SnapshotError, UsageError
 from autograder.exercise import Check, Exercise, find_exercise, load_exercise
 from autograder.folder import LiveWorkspace, index
 from autograder.runner import check_live, check_snapshot, evaluate, next_hint
+from autograder.snapshot import SnapshotTree, pack
 from test_exercise import PAGE
 
 Begun = Callable[[Exercise], LiveWorkspace]

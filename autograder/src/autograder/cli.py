@@ -14,6 +14,7 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Literal
 
 from autograder import __version__
 from autograder.exceptions import CourseError, UsageError
@@ -204,13 +205,8 @@ def _parser() -> argparse.ArgumentParser:
         one.set_defaults(run=run)
         return one
 
-    def exercise(one: argparse.ArgumentParser, **options: str) -> None:
-        one.add_argument(
-            "exercise",
-            metavar="EX",
-            help="a number, an id, or any part of it only one has",
-            **options,
-        )  # type: ignore[arg-type]
+    def exercise(one: argparse.ArgumentParser, *, count: Literal["?"] | None = None) -> None:
+        one.add_argument("exercise", metavar="EX", nargs=count, help="a number, an id, or any part of it only one has")
 
     add("list", _list, "list the exercises, with your progress", "course list")
     exercise(add("begin", _begin, "make an exercise's workspace, or open it again", "course begin 06"))
@@ -223,7 +219,7 @@ def _parser() -> argparse.ArgumentParser:
         "open the sandboxed shell, or run one command in it",
         "course shell 06 -- python --version",
     )
-    exercise(one, nargs="?")
+    exercise(one, count="?")
     one = add("check", _check, "say what is done and what is missing", "course check 06 --watch")
     exercise(one)
     one.add_argument("--json", action="store_true", help="the whole verdict, for programs")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from autograder.exceptions import CourseError
 from autograder.folder import index, sandbox
-from autograder.places import cache, course_root, labs
+from autograder.places import course_root, labs
 from autograder.sandbox import tiers
 from autograder.sandbox.system_python import system_python_version
 
@@ -54,16 +54,15 @@ def examine() -> Iterator[Finding]:
     for one in tiers(index()):
         yield Finding(
             f"tier {one.tier}",
-            f"{'works' if one.works else one.reason}; it {one.guarantees}",
+            f"{'works' if one.works else one.reason}. {one.guarantees}",
             one.works,
             one.how_to_get,
         )
-    count = len(index().projects)
-    mirrored = any((cache() / "mirror").glob("*.whl"))
+    missing = len(index().missing)
     yield Finding(
         "index",
-        f"{count} projects, real distributions {'fetched' if mirrored else 'not fetched'}",
-        mirrored,
+        f"{len(index().projects)} projects, {f'{missing} real distributions not fetched' if missing else 'all there'}",
+        not missing,
         "Run `course index fetch` once with a network.",
     )
     where = next(folder for folder in (labs(), *labs().parents) if folder.exists())
