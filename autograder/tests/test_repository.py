@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import struct
 import subprocess
+import zlib
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,11 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from autograder.exceptions import Failed
+from autograder.index import PackageIndex
 from autograder.repository import Repository
+from autograder.snapshot import SnapshotTree, pack
 from autograder.tree import FolderTree
-from real_environments import fails
+from real_environments import facts, fails
 
 QUIET = {"PATH": "/usr/bin:/bin", "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull, "LC_ALL": "C"}
 
@@ -276,3 +279,75 @@ def test_no_ignore_file_breaks_the_reader(tmp_path: Path, content: bytes) -> Non
     (tmp_path / ".gitignore").write_bytes(content)
     for path in (".venv/", "a" * 60 + "/" + "a" * 60):
         assert Repository(FolderTree(tmp_path)).ignores(path) in (True, False)
+
+
+@pytest.mark.parametrize("kind", ["sha1", "sha256"])
+def test_committed(tmp_path: Path, kind: str) -> None:
+    """What is staged is compared with the last commit, whose tree is worked out from the index."""
+    git(tmp_path, "init", "-q", f"--object-format={kind}")
+
+    def ask() -> None:
+        Repository(FolderTree(tmp_path)).require_committed()
+
+    fails(ask, tmp_path, "Nothing has been committed in the workspace yet")
+    for name in ("a", "a.b", "a-b/x", "a0", "b/c/d", "b/c.d", "run.sh"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name)
+    (tmp_path / "run.sh").chmod(0o755)
+    (tmp_path / "link").symlink_to("a")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-q", "-m", "first")
+    ask()
+    (tmp_path / "a").write_text("changed, not staged")
+    ask()
+    git(tmp_path, "rm", "-q", "-r", "--cached", "b")
+    fails(ask, tmp_path, "^There are staged changes in the workspace that are in no commit yet")
+    git(tmp_path, "commit", "-q", "-m", "second")
+    ask()
+    git(tmp_path, "add", "--intent-to-add", "b")
+    ask()
+
+
+@pytest.mark.parametrize("how", ["gc", "clone", "worktree", "detached"])
+def test_committed_wherever_git_keeps_it(work: Path, tmp_path: Path, how: str) -> None:
+    """Commits in packs, references in one file, worktrees and a HEAD that names no branch."""
+    place, top = work, work
+    if how == "gc":
+        git(work, "gc", "-q")
+        assert not (work / ".git" / "refs" / "heads" / "main").exists()
+    elif how == "clone":
+        place = top = tmp_path / "clone"
+        git(tmp_path, "clone", "-q", "--no-local", "work", "clone")
+    elif how == "worktree":
+        place = work / "tree"
+        git(work, "worktree", "add", "-q", "tree")
+    else:
+        git(work, "checkout", "-q", "--detach")
+    path = "tree" if how == "worktree" else ""
+    Repository(FolderTree(top), path).require_committed()
+    git(place, "rm", "-q", "--cached", "app.py")
+    with pytest.raises(Failed, match="staged changes"):
+        Repository(FolderTree(top), path).require_committed()
+    data = pack(FolderTree(top), facts(top), PackageIndex.open().known)
+    with pytest.raises(Failed, match="staged changes"):
+        Repository(SnapshotTree.open(data, PackageIndex.open().known), path).require_committed()
+    git(place, "add", "app.py")
+    data = pack(FolderTree(top), facts(top), PackageIndex.open().known)
+    Repository(SnapshotTree.open(data, PackageIndex.open().known), path).require_committed()
+
+
+def test_commit_that_is_a_bomb(work: Path) -> None:
+    """An object that unpacks to gigabytes is not unpacked."""
+    commit = git(work, "rev-parse", "HEAD").decode().strip()
+    place = work / ".git" / "objects" / commit[:2] / commit[2:]
+    place.unlink()
+    place.write_bytes(zlib.compress(b"commit 9\0tree " + bytes(50_000_000)))
+    with pytest.raises(Failed, match="damaged"):
+        Repository(FolderTree(work)).require_committed()
+
+
+def test_merge_that_is_not_finished(work: Path) -> None:
+    """Conflicts are no commit."""
+    test_conflict_lists_each_path_once(work)
+    with pytest.raises(Failed, match="a merge, is not finished"):
+        Repository(FolderTree(work)).require_committed()

@@ -75,6 +75,8 @@ def made(tmp_path_factory: pytest.TempPathFactory, index: PackageIndex) -> Path:
     git = ["git", "-c", "init.defaultBranch=main"]
     subprocess.run([*git, "init", "-q"], cwd=work, check=True)
     subprocess.run([*git, "add", "app.py", "venv"], cwd=work, check=True)
+    who = ["-c", "user.name=a", "-c", "user.email=a@b.example"]
+    subprocess.run([*git, *who, "commit", "-q", "-m", "all"], cwd=work, check=True)
     return work
 
 

@@ -1,8 +1,7 @@
 """Read a git repository from its files: what it tracks, and what it ignores.
 
-No git command is run and no object is read: `.git/index` says what is tracked, `.gitignore` files (matched by dulwich) say what is ignored.
-The index is read here and not by dulwich, whose reader of version 4 fails where two paths differ in more than 127 letters,
-and takes hours for one path of 2 MB (1.2.21).
+No git command is run: `.git/index` says what is tracked, `.gitignore` files (matched by dulwich) say what is ignored,
+and the last commit's id of its tree says whether what is staged was committed.
 Sources: gitformat-index(5), gitignore(5), gitrepository-layout(5).
 """
 
@@ -19,12 +18,12 @@ from dulwich.ignore import Pattern, read_ignore_patterns
 from dulwich.wildmatch import MalformedPattern
 
 from autograder.exceptions import Failed
+from autograder.gitfiles import LARGEST_INDEX, Staged, head, read_index, tree_of_commit, tree_of_index
 from autograder.tree import Outside, Tree, resolve
 from autograder.wording import code, command, leaving, seen
 
 __all__ = ["Repository"]
 
-LARGEST_INDEX = 2_000_000
 LARGEST_IGNORE = 100_000
 MOST_PATTERNS = 2_000
 MOST_STARS = 8
@@ -101,22 +100,52 @@ class Repository:
 
         Empty where nothing was ever added; raises Failed if the index can't be read.
         """
+        names = {entry.path for entry in self._staged}
+        return tuple(sorted(name.decode("utf-8", "surrogateescape") for name in names))
+
+    @cached_property
+    def _staged(self) -> list[Staged]:
         path = f"{self._git}/index"
-        entry = self._tree.entry(path)
-        if entry is None:
-            return ()
+        if self._tree.entry(path) is None:
+            return []
         try:
             data = self._tree.read(path, LARGEST_INDEX + 1)
             if len(data) > LARGEST_INDEX:
                 raise ValueError("too large")
-            names = _index_names(data, 32 if self._uses_sha256() else 20)
+            return read_index(data, 32 if self._uses_sha256() else 20)
         except (FileNotFoundError, ValueError, struct.error):
             raise Failed(
                 expected="git's index can be read.",
                 found=f"{code(path)} is damaged, or larger than {LARGEST_INDEX:,} bytes.",
                 next_step=f"Run {command('git', '-C', self.path or '.', 'status')} to hear what git says of it.",
             ) from None
-        return tuple(sorted({name.decode("utf-8", "surrogateescape") for name in names}))
+
+    def require_committed(self) -> None:
+        """Raise Failed unless what is tracked now is what the last commit holds.
+
+        Changes of files that were not staged again are another question: see git's own `status`.
+        """
+        expected = f"What git tracks in {self._shown} is what the last commit holds."
+        status = command("git", "-C", self.path or ".", "status", "--short", "--branch")
+        commit = head(self._tree, self._git, self._common())
+        found = ""
+        if not commit:
+            found, evidence = f"Nothing has been committed in {self._shown} yet.", "^## No commits yet"
+        else:
+            evidence = "^[ACDMRTU]"
+            try:
+                staged = tree_of_index(self._staged, "sha256" if self._uses_sha256() else "sha1")
+                if staged != tree_of_commit(self._tree, self._common(), commit):
+                    found = f"There are staged changes in {self._shown} that are in no commit yet: who clones it doesn't get them."
+            except ValueError:
+                found, evidence = f"git's last commit in {self._shown}, or a merge, is not finished or damaged.", ""
+        if found:
+            raise Failed(
+                expected=expected,
+                found=found,
+                next_step=f"Run {status} to see what waits for a commit (in the left column).",
+                evidence=evidence,
+            )
 
     def _uses_sha256(self) -> bool:
         try:
@@ -181,45 +210,3 @@ class Repository:
             except (MalformedPattern, re.error, ValueError):
                 continue
         return found
-
-
-def _index_names(data: bytes, hash_length: int) -> list[bytes]:
-    """Read the paths of an index of version 2 to 4; raises ValueError or struct.error if it is none.
-
-    Source: gitformat-index(5). Each entry: ten numbers of 4 bytes, the object's hash, 2 bytes of flags, 2 more if a flag says so, the path.
-    """
-    signature, version, count = struct.unpack_from(">4sLL", data)
-    if signature != b"DIRC" or version not in (2, 3, 4):
-        raise ValueError("no index")
-    names: list[bytes] = []
-    start, room, name = 12, 4 * LARGEST_INDEX, b""
-    for _ in range(count):
-        (flags,) = struct.unpack_from(">H", data, start + 40 + hash_length)
-        at = start + 42 + hash_length + (2 if flags & 0x4000 else 0)
-        kept = b""
-        if version == 4:  # the path is what is left of the one before, and a new end
-            dropped, at = _offset(data, at)
-            if dropped > len(name):
-                raise ValueError("a path is shortened by more than it has")
-            kept = name[: len(name) - dropped]
-        end = data.index(b"\0", at)
-        name = kept + data[at:end]
-        room -= len(name)
-        if not name or len(name) > 4096 or room < 0:
-            raise ValueError("a path is empty, or they are too long")
-        names.append(name)
-        start = end + 1 if version == 4 else start + (end - start + 8) // 8 * 8
-    if start > len(data) - hash_length:
-        raise ValueError("cut short")
-    return names
-
-
-def _offset(data: bytes, at: int) -> tuple[int, int]:
-    """Read a number of variable length as in pack files (gitformat-pack(5), offset encoding), and say where it ends."""
-    value = -1
-    for place in range(at, at + 5):
-        byte = data[place] if place < len(data) else 0xFF
-        value = ((value + 1) << 7) | (byte & 0x7F)
-        if not byte & 0x80:
-            return value, place + 1
-    raise ValueError("a number is too long")

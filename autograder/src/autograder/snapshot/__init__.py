@@ -12,7 +12,7 @@ What a reading check may ask for is in the snapshot itself, so a grader with ano
 only acting checks need the content of known wheels.
 
 The same state gives the same bytes (on one machine: another zlib may compress otherwise; what is read from it is equal).
-Bytecode under `site-packages` doesn't travel, nor do git's objects, hooks and logs: no check can ask for them.
+Bytecode under `site-packages` doesn't travel, nor do git's hooks, logs and objects, except the last commit: no check can ask for them.
 
 Whoever opens a snapshot treats it as hostile: count, size and depth are bounded before anything is kept,
 every content is hashed again, no name leaves the workspace, and links are data.

@@ -14,7 +14,7 @@ from autograder.distribution import Known, KnownWheel
 from autograder.environment import Facts
 from autograder.exceptions import SnapshotError
 from autograder.snapshot.packing import FORMAT, VERSION, wheel_mark
-from autograder.snapshot.state import FOLDER, LIMITS, Node, join, travels
+from autograder.snapshot.state import FOLDER, LIMITS, Node, join, may_travel
 
 __all__ = ["Content", "ManifestReader", "damaged"]
 
@@ -169,7 +169,7 @@ class ManifestReader:
             if not isinstance(name, str) or "/" in name or not name:
                 damaged("it names a path that can't be")
             path = self._path(join(folder, name))
-            if not travels(path):
+            if not may_travel(path):
                 damaged("it names a file that doesn't travel")
             self._add(path, self._item(item))
 
@@ -226,7 +226,7 @@ class ManifestReader:
         for inside, node in wheel.items():
             if inside not in without:
                 path = self._path(join(folder, inside))
-                if not travels(path):
+                if not may_travel(path):
                     damaged("it names a file that doesn't travel")
                 self._add(path, node)
 

@@ -4,14 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+import posixpath
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from autograder.exceptions import SnapshotError
+from autograder.gitfiles import commit_places, head
 from autograder.tree import Entry, Kind, Tree
 
-__all__ = ["FOLDER", "LIMITS", "Limits", "Node", "digest", "join", "nodes_of", "require_bounds", "travels"]
+__all__ = [
+    "FOLDER",
+    "LIMITS",
+    "Limits",
+    "Node",
+    "digest",
+    "join",
+    "may_travel",
+    "nodes_of",
+    "require_bounds",
+    "travels",
+]
 
 
 @dataclass(frozen=True)
@@ -51,7 +65,10 @@ FOLDER = Node("folder")
 
 
 def travels(path: str) -> bool:
-    """Say whether a path belongs to the state: bytecode of installed packages and git's objects, hooks and logs don't."""
+    """Say whether a path belongs to the state: bytecode of installed packages and git's objects, hooks and logs don't.
+
+    Of git's objects the last commit travels nevertheless: see `may_travel`.
+    """
     parts = path.split("/")
     if "__pycache__" in parts and "site-packages" in parts[: parts.index("__pycache__")]:
         return False
@@ -59,6 +76,27 @@ def travels(path: str) -> bool:
         inside = parts[parts.index(".git") + 1 : -1]
         return "refs" in inside or not {"objects", "hooks", "logs"}.intersection(inside)
     return True
+
+
+_GIT_OBJECT = re.compile(
+    r"(.*/)?\.git/objects/([0-9a-f]{2}(/[0-9a-f]{38,62})?|pack(/pack-[0-9a-f]{40,64}\.(idx|pack))?)"
+)
+
+
+def may_travel(path: str) -> bool:
+    """Say whether a snapshot may name a path: what travels, and files in which git keeps a commit."""
+    return travels(path) or _GIT_OBJECT.fullmatch(path) is not None
+
+
+def _last_commits(tree: Tree, nodes: dict[str, Node]) -> Iterator[str]:
+    """Name the files in which the last commit of each repository lies: without them nobody can tell what was committed."""
+    for path in sorted(nodes):
+        found = re.fullmatch(r"((?:.*/)?\.git)(/worktrees/[^/]+)?/HEAD", path)
+        if found:
+            commit = head(tree, path.removesuffix("/HEAD"), found[1])
+            for place in commit_places(tree, found[1], commit) if commit else ():
+                if may_travel(place):
+                    yield place
 
 
 @runtime_checkable
@@ -86,6 +124,12 @@ def nodes_of(tree: Tree) -> Mapping[str, Node]:
             found[path] = _node(tree, path, entry)
             if entry.kind == "folder":
                 todo.append(path)
+    for path in list(_last_commits(tree, found)):
+        entry = tree.entry(path)
+        if entry is not None and entry.kind == "file":
+            found[posixpath.dirname(path)] = FOLDER
+            found[path] = _node(tree, path, entry)
+            require_bounds(path, len(found), size)
     return found
 
 
