@@ -33,6 +33,7 @@ _TRIAL = r"""
 for folder in / /etc /usr /usr/bin /usr/local/lib /dev /run/wheelhouse; do
   ( : > "$folder/wheelhouse-trial" ) 2>/dev/null && exit 12
 done
+[ -w /proc/sys/kernel/core_pattern ] && exit 19
 while read -r device rest; do
   case $device in Inter-*|face|lo:*) ;; *) exit 13 ;; esac
 done < /proc/net/dev
@@ -55,6 +56,7 @@ _FOUND = {
     15: "programs in it may gain privileges",
     16: "commands in it have privileges",
     17: "this machine's files are visible in it",
+    19: "this machine's kernel settings are writable in it",
     18: "this machine's processes are visible in it",
 }
 

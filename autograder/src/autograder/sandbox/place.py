@@ -165,14 +165,16 @@ class Sandbox(Protocol):
 
 
 def folders_exist(place: Place) -> None:
-    """Check that the learner's folders are there.
+    """Check that the project is there; a HOME that is gone, by `rm -rf ~`, is made anew.
 
     Raises:
-        SandboxError: one is not.
+        SandboxError: the project is not there.
     """
-    for folder in (place.project, place.home):
-        if not folder.is_dir():
-            raise SandboxError(f"The folder {folder} is gone.", "Run `course reset` with the exercise's number.")
+    if not place.project.is_dir():
+        raise SandboxError(f"The folder {place.project} is gone.", "Run `course reset` with the exercise's number.")
+    if not place.home.is_dir():
+        place.home.unlink(missing_ok=True)
+        place.home.mkdir(parents=True)
 
 
 def relative_folder(cwd: str) -> str:

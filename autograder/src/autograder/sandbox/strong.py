@@ -9,7 +9,8 @@ Traps, each met by trying (research/sandbox.md):
 * bubblewrap is process 1 inside, and its environment and arguments can be read there: both are kept empty of ours.
 * bubblewrap's own `/`, `/dev` and `/dev/shm` are as large as half the memory and writable, unless told otherwise.
 * Limits on processes set before the namespace is entered count everything the user runs.
-* Started as root, the user inside *is* root to the kernel as the owner of files, so no folder with secrets may be shown.
+* Started as root, the user inside *is* root to the kernel as the owner of files: no folder with secrets may be shown,
+  and without a read-only `/proc` anyone inside could set this machine's `kernel.core_pattern`, a program that root runs.
 """
 
 from __future__ import annotations
@@ -82,6 +83,21 @@ def course_uv() -> Path | None:
     """Find the course's own uv."""
     uv = Path(sysconfig.get_path("scripts"), "uv")
     return uv.resolve() if uv.is_file() else None
+
+
+def _process_1(told: int) -> int:
+    """Read from bubblewrap's `--info-fd`, which it wrote before anything ran inside, who is process 1 there.
+
+    Raises:
+        SandboxError: it was not bubblewrap that started what runs.
+    """
+    os.set_blocking(told, False)
+    try:
+        return int(json.loads(os.read(told, 4096))["child-pid"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise SandboxError(
+            "The program that stands for bubblewrap made no namespace of its own.", "Run `course doctor`."
+        ) from error
 
 
 class _StrongRunning(Running):
@@ -216,7 +232,7 @@ class StrongSandbox(CommandSandbox):
                 if listener is None:
                     raise SandboxError("Bubblewrap could not start the sandbox.", "Run `course doctor`.")
                 running.resources.enter_context(listener)
-                running.take_init(int(json.loads(os.read(told, 4096))["child-pid"]))
+                running.take_init(_process_1(told))
                 running.resources.enter_context(self._index.serve(listener))
                 self._fence_in(running, limits)
                 ours.send(b"g")
@@ -249,7 +265,7 @@ class StrongSandbox(CommandSandbox):
         below = place.home / "project"
         if below.is_symlink() or (below.exists() and not below.is_dir()):
             below.unlink()
-        return settle_system(place.system, STRONG_PYTHON_HOME, None)
+        return settle_system(place.system, STRONG_PYTHON_HOME, course_uv())
 
     @staticmethod
     def _namespaces() -> list[str]:
@@ -302,4 +318,6 @@ class StrongSandbox(CommandSandbox):
         ]
         bind = "--ro-bind" if place.read_only_project else "--bind"
         options += [bind, str(place.project), str(self.root(place))]
-        return [*options, "--remount-ro", "/usr/local", "--remount-ro", "/dev", "--remount-ro", "/"]
+        for top in ("/proc", "/usr/local", "/dev", "/"):
+            options += ["--remount-ro", top]
+        return options

@@ -58,6 +58,17 @@ _LEFT_OUT_PATTERNS = ("*.opt-1.pyc", "*.opt-2.pyc", "*.a", "*.o")
 _RPATH_INSIDE = b"$ORIGIN/../lib"
 
 
+_SITE_PACKAGES_TOO = """\
+# Added by Wheelhouse: what is installed outside environments is where the Python project puts it.
+import os
+import site
+import sys
+
+if sys.prefix == sys.base_prefix:
+    site.addsitedir(os.path.join(sys.prefix, "lib", f"python{sys.version_info[0]}.{sys.version_info[1]}", "site-packages"))
+"""
+
+
 def system_python_version() -> str:
     """Give the version of the sandbox's system Python: "3.11.7"."""
     return platform.python_version()
@@ -90,8 +101,8 @@ def _key() -> str:
     executable = _base_executable()
     status = executable.stat()
     parts = [_FORMAT, sys.version, sys.base_prefix, str(executable), f"{status.st_size} {status.st_mtime_ns}"]
-    bundled = _standard_library() / "ensurepip" / "_bundled"
-    parts += sorted(file.name for file in bundled.glob("*.whl"))
+    bundled = sysconfig.get_config_var("WHEEL_PKG_DIR") or _standard_library() / "ensurepip" / "_bundled"
+    parts += sorted(file.name for file in Path(bundled).glob("*.whl"))
     digest = hashlib.sha256("\n".join(parts).encode())
     for name in ("inner.py", "fast_ensurepip.py", "configuration.py", "system_python.py"):
         digest.update(Path(__file__).with_name(name).read_bytes())
@@ -218,11 +229,13 @@ def _undo_distributor(library: Path) -> None:
     for name, old, new in (
         ("sysconfig.py", "prefix_scheme = 'posix_local'", "prefix_scheme = 'posix_prefix'"),
         ("sysconfig/__init__.py", "prefix_scheme = 'posix_local'", "prefix_scheme = 'posix_prefix'"),
-        ("site.py", "if is_virtual_environment:", "if True:"),
     ):
         file = library / name
         if file.is_file() and old in (text := file.read_text("utf-8")):
             _rewrite(file, text.replace(old, new))
+    if "dist-packages" in (library / "site.py").read_text("utf-8"):
+        # Debian's `site` is frozen into the executable, but this hook is not (docs.python.org, site).
+        (library / "sitecustomize.py").write_text(_SITE_PACKAGES_TOO, encoding="utf-8")
     prefix = str(sysconfig.get_config_var("prefix") or sys.base_prefix)
     for file in library.glob("_sysconfigdata*.py"):
         text = file.read_text("utf-8")
@@ -261,6 +274,9 @@ def _fill_ensurepip(folder: Path) -> None:
         (unpacked / "scripts").mkdir()
         for script in (stock / "bin").glob("pip*"):
             first, _, rest = script.read_bytes().partition(b"\n")
+            if first == b"#!/bin/sh" and rest.startswith(b"'''exec'"):
+                # a cache whose path is too long for a first line: the interpreter takes two lines more
+                first, _, rest = rest.split(b"\n", 2)
             if b"python" not in first:
                 raise SandboxError(f"ensurepip wrote a script of an unknown kind: {script.name}.")
             (unpacked / "scripts" / script.name).write_bytes(rest)
@@ -295,6 +311,7 @@ def empty_folder(folder: Path) -> None:
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
         folder.unlink()
     folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o755)
     if any(folder.iterdir()):
         command = ["find", str(folder), "-mindepth", "1", "-delete"]
         if subprocess.run(command, capture_output=True, check=False).returncode != 0:
@@ -383,17 +400,35 @@ def _link_library(source: Path, folder: Path) -> None:
 def settle_system(folder: Path, python_home: PurePosixPath, uv: Path | None) -> Path:
     """Make ready what a run needs of a system Python, whatever the last run left of it, and give the seed.
 
-    `uv` is linked to, or, if None, a file stands there for the strong tier to cover.
+    `uv` is linked to in the basic tier; in the strong tier a file stands there for it to cover.
     Scripts that begin with the other tier's path get this one's.
+
+    Raises:
+        SandboxError: it can't be made ready.
     """
+    try:
+        return _settle(folder, python_home, uv)
+    except (OSError, UnicodeDecodeError) as error:
+        raise SandboxError(
+            f"The system Python in {folder} can't be made ready: {error}.",
+            "Run `course reset` with the exercise's number.",
+        ) from error
+
+
+def _settle(folder: Path, python_home: PurePosixPath, uv: Path | None) -> Path:
     source = seed()
     basic = python_home != STRONG_PYTHON_HOME
     if not all((folder / part).is_dir() and not (folder / part).is_symlink() for part in _WRITABLE):
         make_system(folder)
+    for part in _WRITABLE:
+        if (folder / part).stat().st_mode & 0o700 != 0o700:
+            (folder / part).chmod(0o755)
     scripts = folder / "bin"
     _place_executables(source, scripts)
     there = scripts / "uv"
     if uv is None:
+        _clear(there)
+    elif not basic:
         if there.is_symlink() or not there.is_file():
             _clear(there)
             os.close(os.open(there, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o755))

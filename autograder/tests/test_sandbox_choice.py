@@ -1,0 +1,140 @@
+"""Tiers are chosen by trying, and a tier that can't work is not claimed."""
+
+from __future__ import annotations
+
+import stat
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from autograder.exceptions import SandboxError
+from autograder.index import PackageIndex
+from autograder.sandbox import choice, choose, strong, tiers
+from autograder.sandbox.system_python import seed
+
+
+@pytest.fixture(autouse=True)
+def _tried_anew(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.delenv("WHEELHOUSE_TIER", raising=False)
+    choice._why_not_strong.cache_clear()
+    yield
+    choice._why_not_strong.cache_clear()
+
+
+@pytest.fixture
+def index() -> PackageIndex:
+    """The index."""
+    return PackageIndex.open()
+
+
+def stand_in(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
+    """Put a program of this text where bubblewrap is looked for."""
+    program = folder / "bwrap"
+    program.write_text("#!/bin/sh\n" + script)
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setattr(choice, "find_bubblewrap", lambda: str(program))
+
+
+@pytest.mark.parametrize("tier", ["strong", "basic"])
+def test_a_tier_can_be_asked_for(index: PackageIndex, tier: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By argument or by variable; the argument wins."""
+    if not {report.tier: report for report in tiers(index)}[tier].works:  # type: ignore[index]
+        pytest.skip("not on this machine")
+    assert choose(index, tier=tier).tier == tier
+    monkeypatch.setenv("WHEELHOUSE_TIER", tier)
+    assert choose(index).tier == tier
+    monkeypatch.setenv("WHEELHOUSE_TIER", "nonsense")
+    assert choose(index, tier=tier).tier == tier
+
+
+def test_an_unknown_tier_is_refused(index: PackageIndex) -> None:
+    """With the names there are."""
+    with pytest.raises(SandboxError, match="strong and basic"):
+        choose(index, tier="titanium")
+
+
+def test_without_bubblewrap_the_basic_tier_is_taken(index: PackageIndex, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The report says why, and how to get the strong one."""
+    monkeypatch.setattr(choice, "find_bubblewrap", lambda: None)
+    assert choose(index).tier == "basic"
+    report = tiers(index)[0]
+    assert (report.tier, report.works, report.reason) == ("strong", False, "bubblewrap is not installed")
+    assert "bubblewrap" in report.how_to_get
+    with pytest.raises(SandboxError, match="strong sandbox doesn't work here: bubblewrap is not installed") as caught:
+        choose(index, tier="strong")
+    assert "nstall" in caught.value.next_step
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        ("echo 'bwrap: setting up uid map: Permission denied' >&2; exit 1", "setting up uid map"),
+        ("echo 'bwrap: No permissions to create new namespace' >&2; exit 1", "No permissions"),
+        ("echo 'bwrap: Unknown option --disable-userns' >&2; exit 1", "Unknown option"),
+        ("exit 0", "could not start"),
+    ],
+)
+def test_a_bubblewrap_that_fails_is_not_claimed(
+    index: PackageIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, reason: str
+) -> None:
+    """Its own words are the reason, with a next step."""
+    stand_in(tmp_path, monkeypatch, script)
+    report = tiers(index)[0]
+    assert not report.works
+    assert reason in report.reason
+    assert report.how_to_get
+    assert choose(index).tier == "basic"
+
+
+def test_a_bubblewrap_that_does_not_isolate_is_not_claimed(
+    index: PackageIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program that just runs the command, as some do in containers, is found out by the trial."""
+    stand_in(
+        tmp_path,
+        monkeypatch,
+        f'while [ "$1" != -- ]; do shift; done; shift 5; exec {seed()}/bin/python3 -I -S {seed()}/inner.py "$@"\n',
+    )
+    assert not tiers(index)[0].works
+
+
+def test_a_mechanism_that_is_missing_is_named(index: PackageIndex, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With no filter for this processor, or with the system's folders writable, the tier is not claimed."""
+    monkeypatch.setattr(choice, "filter_program", lambda: None)
+    assert "system call filter" in tiers(index)[0].reason
+    monkeypatch.undo()
+    choice._why_not_strong.cache_clear()
+    if not tiers(index)[0].works:
+        pytest.skip("the strong tier doesn't work here")
+    original = strong.StrongSandbox._mounts
+
+    def writable(self: strong.StrongSandbox, place: object, folder: Path) -> list[str]:
+        mounts = original(self, place, folder)  # type: ignore[arg-type]
+        return mounts[: mounts.index("--remount-ro")]
+
+    choice._why_not_strong.cache_clear()
+    monkeypatch.setattr(strong.StrongSandbox, "_mounts", writable)
+    assert tiers(index)[0].reason == "the system's own folders are writable in it"
+
+
+def test_trying_is_quick_and_done_once(index: PackageIndex) -> None:
+    """The trial costs tens of milliseconds, the second question nothing."""
+    seed()
+    begun = time.perf_counter()
+    choose(index)
+    first = time.perf_counter() - begun
+    begun = time.perf_counter()
+    choose(index)
+    again = time.perf_counter() - begun
+    assert first < 2
+    assert again < first / 3
+
+
+def test_a_report_says_what_each_tier_is_worth(index: PackageIndex) -> None:
+    """For `course doctor`: the strongest first, each with its guarantees."""
+    reports = tiers(index)
+    assert [report.tier for report in reports] == ["strong", "basic"]
+    assert "accidents" in reports[1].guarantees
+    assert all(report.works or (report.reason and report.how_to_get) for report in reports)
