@@ -4,7 +4,7 @@
 fill() { uv pip install --quiet --python "$1/bin/python" "${@:2}"; }
 bare() { python3 -m venv --without-pip "$@"; }
 
-# Tasks 2: whoever installed last has won.
+# Task 2: whoever installed last has won.
 bare shared
 fill shared shoplib==2.3
 
@@ -15,7 +15,8 @@ fill warehouse/.venv leftpad==1.1 pricetag==1.0
 mv warehouse stock
 
 # Task 4: one library comes from PYTHONPATH, the other one from the system Python.
-uv pip install --quiet --system leftpad==1.0
+# In the basic tier uv stumbles over the links of which that Python is made; pip is slower, and doesn't.
+uv pip install --quiet --system leftpad==1.0 2> /dev/null || pip install --quiet --no-compile leftpad==1.0
 bare --system-site-packages report/.venv
 fill report/.venv shoplib==2.3
 
