@@ -185,7 +185,7 @@ def test_what_does_not_travel() -> None:
         f".venv/{SITE}/__pycache__/leftpad.cpython-311.pyc",
         ".git/objects/ab/cdef",
         "sub/.git/hooks/pre-commit",
-        ".git/logs/HEAD",
+        ".git/logs/refs/heads",
         ".git/modules/x/objects/ab",
     ]
     go = [

@@ -74,7 +74,8 @@ def travels(path: str) -> bool:
         return False
     if ".git" in parts:
         inside = parts[parts.index(".git") + 1 : -1]
-        return "refs" in inside or not {"objects", "hooks", "logs"}.intersection(inside)
+        first = next((part for part in inside if part in ("refs", "objects", "hooks", "logs")), "refs")
+        return first == "refs"  # a branch may be called logs
     return True
 
 
