@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -202,3 +203,36 @@ def test_a_check_that_was_left_out_lets_others_wait_for_its_own(labs: Path, draf
     outcomes = evaluate(draft, snapshot_of(draft, None), checks=kept).tasks[0].outcomes
 
     assert [one.state for one in outcomes] == ["failed", "waiting", "waiting"]
+
+
+def test_others_work_is_not_run_without_the_strong_sandbox(labs: Path, draft: Exercise) -> None:
+    """In the basic tier a submitted snapshot's programs are not run, and that is no failure of the learner's."""
+    tree = snapshot_of(draft, "cups and saucers")
+
+    refused = evaluate(draft, tree, tier="basic").tasks[0].outcomes[2]
+    accepted = evaluate(draft, tree, tier="basic", trusted=True).tasks[0].outcomes[2]
+
+    assert (refused.state, accepted.state) == ("error", "passed")
+    assert "strong sandbox" in (refused.found or "")
+
+
+def test_files_that_this_machine_lacks_are_not_the_learners_fault(labs: Path, draft: Exercise) -> None:
+    """A failure where an installed distribution's content is unknown here is an error of ours, which names it."""
+    live = folder.begin_free("shelves", fresh=True)
+    live.sandbox.run(["bash", "-c", "python -m venv .venv; echo plates > label.txt"], live.place)
+    data = pack(live.tree, live.facts, index().known, exercise=draft.id)
+
+    class KnowsNothing:
+        """A grader with another Python, and without the mirror."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(index().known, name)
+
+        def content(self, sha256: str) -> bytes | None:
+            return None
+
+    outcome = evaluate(draft, SnapshotTree.open(data, KnowsNothing())).tasks[0].outcomes[2]
+
+    assert outcome.state == "error"
+    assert "/site-packages/" in (outcome.found or "")
+    assert live.facts.python_version in (outcome.next_step or "")

@@ -28,7 +28,7 @@ from autograder.exceptions import (
 from autograder.exercise import Check, Exercise, Task, find_exercise
 from autograder.folder import LiveWorkspace, index, remove_tree, sandbox, submit_folder
 from autograder.places import cache
-from autograder.sandbox import Limits, Place
+from autograder.sandbox import Limits, Place, Sandbox
 from autograder.sandbox.system_python import make_system
 from autograder.snapshot import SnapshotTree, digest, pack, restore
 from autograder.workspace import Ran, Workspace
@@ -153,11 +153,16 @@ class Verdict:
 
 
 class _Stage:
-    """Where acting checks of one snapshot run: the workspace put together again, in the sandbox, when first asked for."""
+    """Where one acting check of a snapshot runs: the workspace put together again, in the sandbox, when first asked for.
 
-    def __init__(self, tree: SnapshotTree, tier: str | None) -> None:
+    Each check has its own, so that none meets what another left behind.
+    """
+
+    def __init__(self, tree: SnapshotTree, tier: str | None, *, trusted: bool) -> None:
         self.tree = tree
         self.tier = tier
+        self.trusted = trusted
+        self.missing: tuple[str, ...] = ()
         self._folder: Path | None = None
         self._place: Place | None = None
 
@@ -168,34 +173,60 @@ class _Stage:
         if self._folder is not None:
             remove_tree(self._folder)
 
+    @functools.cached_property
+    def _box(self) -> Sandbox:
+        box = sandbox(self.tier)
+        if box.tier == "basic" and not self.trusted:
+            raise SandboxError(
+                "Other people's work is run in the strong sandbox only, which this machine doesn't have.",
+                "See `course doctor` for how to get it, or accept the risk in words: `--unsafe-basic`.",
+            )
+        return box
+
     def _prepared(self) -> Place:
         if self._place is None:
+            box = self._box
             self._folder = Path(tempfile.mkdtemp(prefix="wheelhouse-"))
             project, home, system = (self._folder / name for name in ("project", "home", "system"))
             for folder in (project, home, system):
                 folder.mkdir()
             make_system(system)
-            place = Place(project, home, system, root=self.tree.facts.root)
-            if self.box.tier == "basic":  # can't show a folder elsewhere than where it is
-                place = Place(project, home, system)
-            restore(
+            # the basic tier can't show a folder elsewhere than where it is
+            root = None if box.tier == "basic" else self.tree.facts.root
+            place = Place(project, home, system, root=root)
+            self.missing = restore(
                 self.tree,
                 project,
                 facts=self.tree.facts,
-                root=self.box.root(place),
-                python_home=str(self.box.python_home(place)),
+                root=box.root(place),
+                python_home=str(box.python_home(place)),
             )
             self._place = place
         return self._place
 
-    @functools.cached_property
-    def box(self) -> Any:
-        return sandbox(self.tier)
-
     def act(self, argv: tuple[str, ...], cwd: str = "") -> Ran:
         """Run one command, from a folder of the workspace."""
-        done = self.box.run(list(argv), self._prepared(), limits=Limits(wall_seconds=60), cwd=cwd)
+        place = self._prepared()
+        done = self._box.run(list(argv), place, limits=Limits(wall_seconds=60), cwd=cwd)
         return Ran(done.exit_status, done.output, done.stopped)
+
+    def judge(self, outcome: Outcome) -> Outcome:
+        """Don't blame the learner for a failure where this machine lacks files of their installed distributions.
+
+        That is so where the workspace was made by another patch release of Python, whose bundled pip this one doesn't have,
+        or where the mirror was not fetched.
+        """
+        lacking = [path for path in self.missing if "/site-packages/" in path]
+        if outcome.state != "failed" or not lacking:
+            return outcome
+        return Outcome(
+            outcome.check,
+            "error",
+            None,
+            f"This machine lacks {len(lacking)} files of what is installed in the workspace (`{lacking[0]}` is the first), "
+            "so it can't try this.",
+            f"Run `course index fetch`, or check with Python {self.tree.facts.python_version}, which made the workspace.",
+        )
 
 
 @functools.cache
@@ -229,9 +260,12 @@ def evaluate(
     *,
     acting: bool = True,
     tier: str | None = None,
+    trusted: bool = False,
     checks: Iterable[Check] | None = None,
 ) -> Verdict:
     """Run an exercise's checks in order over one snapshot.
+
+    Unless it is `trusted`, being the user's own, nothing of it is run below the strong tier: its acting checks end as `error`.
 
     Results of acting checks are kept in the cache by the content of all they depend on.
     With `acting=False` those that aren't kept stay `waiting`.
@@ -240,24 +274,24 @@ def evaluate(
     chosen = tuple(checks) if checks is not None else exercise.checks
     outcomes: dict[Check, Outcome] = {}
     state = hashlib.sha256(f"{digest(tree)} {tree.facts}".encode()).hexdigest()
-    with _Stage(tree, tier) as stage:
-        reading = Workspace(tree, tree.facts, index().known)
-        running = Workspace(tree, tree.facts, index().known, stage.act)
-        for one in chosen:
-            before = one.after
-            while before is not None and before not in outcomes:
-                before = before.after  # it was left out: wait for what it waited for
-            if before is not None and outcomes[before].state != "passed":
-                outcomes[one] = Outcome(one, "waiting")
-            elif not one.acts:
-                outcomes[one] = _evaluate(one, reading)
-            else:
-                kept = cache() / "acting" / _key(exercise, one, state)
-                outcome = _recall(one, kept)
-                if outcome is None and acting:
-                    outcome = _evaluate(one, running)
-                    _keep(outcome, kept)
-                outcomes[one] = outcome or Outcome(one, "waiting")
+    reading = Workspace(tree, tree.facts, index().known)
+    for one in chosen:
+        before = one.after
+        while before is not None and before not in outcomes:
+            before = before.after  # it was left out: wait for what it waited for
+        if before is not None and outcomes[before].state != "passed":
+            outcomes[one] = Outcome(one, "waiting")
+        elif not one.acts:
+            outcomes[one] = _evaluate(one, reading)
+        else:
+            kept = cache() / "acting" / _key(exercise, one, state)
+            outcome = _recall(one, kept)
+            if outcome is None and acting:
+                with _Stage(tree, tier, trusted=trusted) as stage:
+                    work = Workspace(tree, tree.facts, index().known, stage.act)
+                    outcome = stage.judge(_evaluate(one, work))
+                _keep(outcome, kept)
+            outcomes[one] = outcome or Outcome(one, "waiting")
     return Verdict(
         exercise,
         tuple(
@@ -299,7 +333,9 @@ def snapshot_name(exercise: Exercise) -> str:
     return f"{exercise.id}.snapshot"
 
 
-def check_snapshot(snapshot: Path | bytes, *, acting: bool = True, tier: str | None = None) -> Verdict:
+def check_snapshot(
+    snapshot: Path | bytes, *, acting: bool = True, tier: str | None = None, trusted: bool = False
+) -> Verdict:
     """Check a submitted snapshot, which may be hostile.
 
     Raises:
@@ -322,7 +358,7 @@ def check_snapshot(snapshot: Path | bytes, *, acting: bool = True, tier: str | N
     else:
         data = snapshot
     tree = SnapshotTree.open(data, index().known)
-    return evaluate(find_exercise(tree.exercise), tree, acting=acting, tier=tier)
+    return evaluate(find_exercise(tree.exercise), tree, acting=acting, tier=tier, trusted=trusted)
 
 
 def _signature(folder: Path) -> str:
@@ -371,7 +407,7 @@ def check_live(live: LiveWorkspace, *, acting: bool = True, submit: bool = True)
     if known is not None and known[0] == signature and (written is None or written.exists()):
         return known[1]
     data = pack(live.tree, live.facts, index().known, exercise=exercise.id)
-    verdict = check_snapshot(data, acting=acting, tier=live.tier)
+    verdict = check_snapshot(data, acting=acting, tier=live.tier, trusted=True)
     if written is not None:
         _write(written, data)
     if verdict.state != "error":
