@@ -26,6 +26,7 @@ from autograder import authoring
 from autograder.exercise import Exercise, find_exercise
 from autograder.jupyter import launch
 from autograder.places import course_root
+from autograder.runner import check_snapshot
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -269,13 +270,23 @@ def test_from_the_first_cell_to_nbgraders_points(
         done = subprocess.run(
             [sys.executable, "-m", "nbgrader", command, exercise.id, "--force"],
             cwd=course,
+            env={
+                **os.environ,
+                "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            },  # nbgrader calls alembic by name
             capture_output=True,
             text=True,
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
+    verdict = check_snapshot(submitted / snapshot.name)
+    assert verdict.state == "passed", verdict.to_json()
     with sqlite3.connect(course / ".grading" / "gradebook.db") as gradebook:
         scores = [row[0] for row in gradebook.execute("SELECT auto_score FROM grade WHERE auto_score IS NOT NULL")]
+    feedback = (course / ".grading" / "autograded" / "learner" / exercise.id / f"{exercise.id}.ipynb").read_text(
+        "utf-8"
+    )
+    assert "next step" not in feedback, feedback
     assert sorted(scores) == sorted(float(task.points) for task in exercise.tasks)
 
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -117,3 +118,25 @@ def test_the_layout_can_be_printed(course: Path, labs: Path) -> None:
     )
 
     assert json.loads(done.stdout)["metadata"]["id"] == "course"
+
+
+def test_only_notebooks_without_outputs_are_trusted(
+    course: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The course's own pages need no question before a button of theirs works; what holds an output is not taken for ours."""
+    import nbformat
+    from nbformat.sign import NotebookNotary
+
+    untyped: Any = nbformat
+    notary: Any = NotebookNotary
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "data"))
+    page = untyped.v4.new_notebook(cells=[untyped.v4.new_code_cell("1")])
+    output = untyped.v4.new_output("display_data", {"text/html": "<script></script>"})
+    foreign = untyped.v4.new_notebook(cells=[untyped.v4.new_code_cell("1", outputs=[output])])
+    (course / "notebooks" / "06-things.ipynb").write_text(untyped.writes(page))
+    (course / "exercises" / "06-things" / "06-things.ipynb").write_text(untyped.writes(foreign))
+
+    launch._trust(course)
+
+    assert notary().check_signature(page)
+    assert not notary().check_signature(foreign)

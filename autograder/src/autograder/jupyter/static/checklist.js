@@ -58,6 +58,9 @@ function render({ model, el }) {
   const message = make("p", { class: "wh-message", role: "status", "aria-live": "polite" });
   const stale = make("p", { class: "wh-stale", role: "status", "aria-live": "polite" });
 
+  const foot = make("p", { class: "wh-foot" }, `Sandbox: ${model.get("tier")}. The list follows your work by itself.`);
+  const footStale = make("p", { class: "wh-foot wh-stale", "aria-hidden": "true" }, "Not live: run this cell again.");
+  footStale.hidden = true; // the same sentence at the other end of a long list; it is read aloud only once
   const root = make(
     "section",
     { class: "wh-checklist", "aria-label": `Checklist: ${model.get("title")}` },
@@ -73,7 +76,8 @@ function render({ model, el }) {
     list,
     make("div", { class: "wh-buttons" }, openShell, checkNow, startOver, question),
     message,
-    make("p", { class: "wh-foot" }, `Sandbox: ${model.get("tier")}. The list follows your work by itself.`),
+    foot,
+    footStale,
   );
   el.append(root);
 
@@ -199,6 +203,8 @@ function render({ model, el }) {
   function sayStale(silent) {
     if (silent === Boolean(stale.textContent)) return;
     stale.textContent = silent ? "Not live: run this cell again." : "";
+    foot.hidden = silent;
+    footStale.hidden = !silent;
     root.classList.toggle("wh-off", silent);
   }
   let wasHidden = false;
