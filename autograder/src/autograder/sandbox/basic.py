@@ -23,7 +23,6 @@ from autograder.sandbox.command import CommandSandbox
 from autograder.sandbox.fence import Fence
 from autograder.sandbox.place import Index, Limits, Place, Tier, folders_exist
 from autograder.sandbox.processes import SLACK, Running, limit_pairs, spawn, write_order
-from autograder.sandbox.strong import course_uv
 from autograder.sandbox.system_python import executable_name, seed, settle_system
 
 __all__ = ["BasicSandbox", "find_bash"]
@@ -115,7 +114,7 @@ class BasicSandbox(CommandSandbox):
         lasting: bool,
     ) -> Running:
         folders_exist(place)
-        source = settle_system(place.system, self.python_home(place), course_uv())
+        source = settle_system(place.system, self.python_home(place))
         listener = _listen(place.system)
         _write_settings(place, listener.getsockname()[1])
         watched, lifeline = os.pipe()

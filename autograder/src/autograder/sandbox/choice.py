@@ -18,7 +18,7 @@ from autograder.sandbox.basic import BasicSandbox, find_bash
 from autograder.sandbox.place import Index, Limits, Place, Sandbox, TierReport
 from autograder.sandbox.seccomp import filter_program
 from autograder.sandbox.strong import StrongSandbox, find_bubblewrap
-from autograder.sandbox.system_python import executable_name
+from autograder.sandbox.system_python import executable_name, seed, writable_parts
 
 __all__ = ["choose", "tiers"]
 
@@ -71,10 +71,8 @@ class _Trial(StrongSandbox):
     """The strong tier around a shell that needs no system Python: nothing is made that the trial doesn't look at."""
 
     def _settle(self, place: Place) -> Path:
-        from autograder.sandbox.system_python import seed
-
-        for part in ("bin", "share", "site-packages"):
-            (place.system / part).mkdir()
+        for part in writable_parts():
+            (place.system / part).mkdir(parents=True)
         for name in (executable_name(), "uv"):
             (place.system / "bin" / name).touch()
         return seed()

@@ -23,7 +23,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sysconfig
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -46,12 +45,13 @@ from autograder.sandbox.seccomp import filter_program
 from autograder.sandbox.system_python import (
     STRONG_PORT,
     STRONG_PYTHON_HOME,
+    course_uv,
     executable_name,
-    library_name,
     settle_system,
+    writable_parts,
 )
 
-__all__ = ["StrongSandbox", "course_uv", "find_bubblewrap"]
+__all__ = ["StrongSandbox", "find_bubblewrap"]
 
 HOME = "/home/learner"
 _TMP_BYTES = 512 << 20
@@ -77,12 +77,6 @@ _FROM_ETC = (
 def find_bubblewrap() -> str | None:
     """Find bubblewrap; the system's own first, since AppArmor lets only that one make namespaces on Ubuntu."""
     return shutil.which("bwrap", path="/usr/bin:/bin") or shutil.which("bwrap")
-
-
-def course_uv() -> Path | None:
-    """Find the course's own uv."""
-    uv = Path(sysconfig.get_path("scripts"), "uv")
-    return uv.resolve() if uv.is_file() else None
 
 
 def _process_1(told: int) -> int:
@@ -265,7 +259,7 @@ class StrongSandbox(CommandSandbox):
         below = place.home / "project"
         if below.is_symlink() or (below.exists() and not below.is_dir()):
             below.unlink()
-        return settle_system(place.system, STRONG_PYTHON_HOME, course_uv())
+        return settle_system(place.system, STRONG_PYTHON_HOME)
 
     @staticmethod
     def _namespaces() -> list[str]:
@@ -291,16 +285,15 @@ class StrongSandbox(CommandSandbox):
                 options += ["--symlink", os.readlink(folder), str(folder)]
             elif folder.is_dir():
                 options += read(folder, str(folder))
-        packages = f"/usr/local/lib/{library_name()}/site-packages"
-        system = place.system
         options += [
             *read(seed, "/run/wheelhouse"),
             *("--tmpfs", "/usr/local"),
             *read(seed / "lib", "/usr/local/lib"),
             *read(seed / "include", "/usr/local/include"),
-            *write(system / "bin", "/usr/local/bin"),
-            *write(system / "share", "/usr/local/share"),
-            *write(system / "site-packages", packages),
+        ]
+        for part in writable_parts():
+            options += write(place.system / part, f"/usr/local/{part}")
+        options += [
             *read(seed / "bin" / executable_name(), f"/usr/local/bin/{executable_name()}"),
         ]
         if (uv := course_uv()) is not None:

@@ -10,7 +10,7 @@
       etc/                           files which the strong tier shows in /etc
       inner.py                       the first program inside
     <place.system>/                  one workspace's own parts, which the learner may write to
-      bin/  site-packages/  share/   shown in /usr/local by the strong tier
+      bin/  share/  lib/python3.11/site-packages/   these three the strong tier shows in /usr/local
       lib/python3.11/                links to the seed, which make the folder a prefix of its own in the basic tier
 
 The base interpreter and its folders are only read.
@@ -40,6 +40,7 @@ from autograder.sandbox import configuration, fast_ensurepip
 
 __all__ = [
     "STRONG_PYTHON_HOME",
+    "course_uv",
     "empty_folder",
     "executable_name",
     "library_name",
@@ -47,12 +48,12 @@ __all__ = [
     "seed",
     "settle_system",
     "system_python_version",
+    "writable_parts",
 ]
 
 STRONG_PYTHON_HOME = PurePosixPath("/usr/local/bin")
 STRONG_PORT = 8080
 _FORMAT = "7"
-_WRITABLE = ("bin", "site-packages", "share")
 _LEFT_OUT = {"site-packages", "dist-packages", "test", "tests", "idle_test", "EXTERNALLY-MANAGED"}
 _LEFT_OUT_PATTERNS = ("*.opt-1.pyc", "*.opt-2.pyc", "*.a", "*.o")
 _RPATH_INSIDE = b"$ORIGIN/../lib"
@@ -82,6 +83,21 @@ def library_name() -> str:
 def executable_name() -> str:
     """Give the name of the executable: "python3.11"."""
     return library_name()
+
+
+def course_uv() -> Path | None:
+    """Find the course's own uv, which stands beside the interpreter that runs the course."""
+    uv = Path(sysconfig.get_path("scripts"), "uv")
+    return uv.resolve() if uv.is_file() else None
+
+
+def writable_parts() -> tuple[str, str, str]:
+    """Name the folders of a system Python which are the learner's, relative to it.
+
+    A sandbox shows each by itself and never a folder above one:
+    else a learner could put a link in its place, and the next run would show, writable, what that leads to.
+    """
+    return "bin", "share", f"lib/{library_name()}/site-packages"
 
 
 def _base_executable() -> Path:
@@ -327,20 +343,32 @@ def make_system(folder: Path) -> None:
     """
     source = seed()
     name = library_name()
+    mark = folder / ".home"
     try:
-        for part in _WRITABLE:
+        folder.mkdir(parents=True, exist_ok=True)
+        home = STRONG_PYTHON_HOME
+        if mark.is_file() and mark.read_text("utf-8") == str(folder / "bin"):
+            home = PurePosixPath(folder, "bin")  # a terminal of the basic tier may be open on it
+        ours = {"bin", "share", "lib", "include", "etc"}
+        for entry in folder.iterdir():
+            if entry.name not in ours:
+                _clear(entry)
+        for part in writable_parts():
             empty_folder(folder / part)
-        scripts, packages = folder / "bin", folder / "site-packages"
+        for entry in (folder / "lib" / name).iterdir():
+            if entry.name != "site-packages":
+                _clear(entry)
+        scripts, packages = folder / "bin", folder / "lib" / name / "site-packages"
         _place_executables(source, scripts)
         fast_ensurepip.install_unpacked(
             str(source / "lib" / name / "ensurepip" / "_unpacked"),
             str(packages),
             str(scripts),
-            str(STRONG_PYTHON_HOME / executable_name()),
+            str(home / executable_name()),
         )
-        (folder / ".home").write_text(str(STRONG_PYTHON_HOME), encoding="utf-8")
-        empty_folder(folder / "lib" / name)
+        mark.write_text(str(home), encoding="utf-8")
         _link_library(source, folder)
+        _settle(folder, home)
     except (OSError, subprocess.SubprocessError) as error:
         raise SandboxError(
             f"The system Python can't be made in {folder}: {error}.",
@@ -370,7 +398,8 @@ def _place_executables(source: Path, scripts: Path) -> None:
 
 def _clear(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
+        empty_folder(path)
+        path.rmdir()
     else:
         path.unlink(missing_ok=True)
 
@@ -381,11 +410,7 @@ def _link_library(source: Path, folder: Path) -> None:
     library = folder / "lib" / name
     for entry in (source / "lib" / name).iterdir():
         link = library / entry.name
-        if entry.name == "site-packages":
-            if not link.is_symlink():
-                _clear(link)
-                link.symlink_to("../../site-packages")
-        elif not link.is_symlink() or link.readlink() != entry:
+        if entry.name != "site-packages" and not (link.is_symlink() and link.readlink() == entry):
             _clear(link)
             link.symlink_to(entry)
     for outer in ("lib", "include"):
@@ -397,17 +422,17 @@ def _link_library(source: Path, folder: Path) -> None:
                 link.symlink_to(entry)
 
 
-def settle_system(folder: Path, python_home: PurePosixPath, uv: Path | None) -> Path:
+def settle_system(folder: Path, python_home: PurePosixPath) -> Path:
     """Make ready what a run needs of a system Python, whatever the last run left of it, and give the seed.
 
-    `uv` is linked to in the basic tier; in the strong tier a file stands there for it to cover.
+    The course's uv is linked to in the basic tier; in the strong tier a file stands there for it to cover.
     Scripts that begin with the other tier's path get this one's.
 
     Raises:
         SandboxError: it can't be made ready.
     """
     try:
-        return _settle(folder, python_home, uv)
+        return _settle(folder, python_home)
     except (OSError, UnicodeDecodeError) as error:
         raise SandboxError(
             f"The system Python in {folder} can't be made ready: {error}.",
@@ -415,12 +440,12 @@ def settle_system(folder: Path, python_home: PurePosixPath, uv: Path | None) -> 
         ) from error
 
 
-def _settle(folder: Path, python_home: PurePosixPath, uv: Path | None) -> Path:
-    source = seed()
+def _settle(folder: Path, python_home: PurePosixPath) -> Path:
+    source, uv = seed(), course_uv()
     basic = python_home != STRONG_PYTHON_HOME
-    if not all((folder / part).is_dir() and not (folder / part).is_symlink() for part in _WRITABLE):
+    if not all((folder / part).is_dir() and not (folder / part).is_symlink() for part in writable_parts()):
         make_system(folder)
-    for part in _WRITABLE:
+    for part in writable_parts():
         if (folder / part).stat().st_mode & 0o700 != 0o700:
             (folder / part).chmod(0o755)
     scripts = folder / "bin"
