@@ -207,7 +207,7 @@ def test_a_check_that_was_left_out_lets_others_wait_for_its_own(labs: Path, draf
 
 def test_others_work_is_not_run_without_the_strong_sandbox(labs: Path, draft: Exercise) -> None:
     """In the basic tier a submitted snapshot's programs are not run, and that is no failure of the learner's."""
-    tree = snapshot_of(draft, "cups and saucers")
+    tree = snapshot_of(draft, f"cups of {labs}")  # a state that no other run has kept a result of
 
     refused = evaluate(draft, tree, tier="basic").tasks[0].outcomes[2]
     accepted = evaluate(draft, tree, tier="basic", trusted=True).tasks[0].outcomes[2]

@@ -37,7 +37,10 @@ def test_entry_tells_the_kinds_apart(tree: FolderTree) -> None:
     assert tree.entry("") == Entry("folder")
 
 
-@pytest.mark.parametrize("path", ["by-name/till.py", "up/passwd", "../project/run.sh", "away", "pipe", "src"])
+@pytest.mark.parametrize(
+    "path",
+    ["by-name/till.py", "up/passwd", "../project/run.sh", "/etc/passwd", "src//shop/till.py", "away", "pipe", "src"],
+)
 def test_nothing_is_read_through_a_link(tree: FolderTree, path: str) -> None:
     """A link, whatever it points to, a pipe and a folder have no content."""
     with pytest.raises(FileNotFoundError):
