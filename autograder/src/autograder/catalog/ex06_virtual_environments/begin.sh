@@ -15,8 +15,7 @@ fill warehouse/.venv leftpad==1.1 pricetag==1.0
 mv warehouse stock
 
 # Task 4: one library comes from PYTHONPATH, the other one from the system Python.
-# In the basic tier uv stumbles over the links of which that Python is made; pip is slower, and doesn't.
-uv pip install --quiet --system leftpad==1.0 2> /dev/null || pip install --quiet --no-compile leftpad==1.0
+uv pip install --quiet --system leftpad==1.0
 bare --system-site-packages report/.venv
 fill report/.venv shoplib==2.3
 
