@@ -132,8 +132,8 @@ class FolderTree:
     def _lstat(self, path: str) -> os.stat_result | None:
         """Look at a name, unless a link, `..` or a leading slash stands on the way to it."""
         place = str(self.folder)  # plain texts: this is called some thousand times a second
-        parts = path.split("/") if path else []
-        if "" in parts or ".." in parts:
+        parts = [part for part in path.split("/") if part not in ("", ".")]
+        if path.startswith("/") or ".." in parts:
             return None
         try:
             state = os.lstat(place)
