@@ -128,7 +128,7 @@ def _shows_what_it_speaks_of(live: LiveWorkspace, failed: Outcome) -> None:
     assert failed.evidence, f"no evidence is named for: {failed.next_step}"
     output = _type(live, command.group(1))
 
-    assert re.search(failed.evidence, output), f"$ {command.group(1)}\n{output}"
+    assert re.search(failed.evidence, output, re.MULTILINE), f"$ {command.group(1)}\n{output}"
 
 
 @every_exercise

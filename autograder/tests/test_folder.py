@@ -68,6 +68,7 @@ def test_reset_gives_the_start_and_keeps_the_work_once(begun: Begun, exercise: E
     """What was done can be fetched back until the next reset, and shown hints stay shown."""
     live = begun(exercise)
     (live.project / "mine.txt").write_text("hours of work")
+    (live.project / "labels").chmod(0)
     live.hints["some_check"] = 2
     live.save()
 
@@ -76,6 +77,21 @@ def test_reset_gives_the_start_and_keeps_the_work_once(begun: Begun, exercise: E
     assert not (fresh.project / "mine.txt").exists()
     assert (fresh.state / "before-reset" / "mine.txt").read_text() == "hours of work"
     assert fresh.hints == {"some_check": 2}
+
+
+def test_a_shell_that_is_open_sees_the_reset(begun: Begun, exercise: Exercise) -> None:
+    """Who resets in the notebook goes on in the terminal beside it: it is in the new start, not in what was there before."""
+    live = begun(exercise)
+    shell = live.sandbox.shell(live.place)
+    try:
+        shell.run("rm -r labels; pip install --quiet orm; touch ~/mine", lambda _: None)
+        folder.reset(exercise)
+        said: list[str] = []
+        status = shell.run("ls; test -d labels -a ! -e ~/mine && ! python -c 'import orm' 2>/dev/null", said.append)
+    finally:
+        shell.close()
+
+    assert status == 0, "".join(said)
 
 
 def test_an_unwritable_place_is_one_sentence(

@@ -18,6 +18,7 @@ import functools
 import json
 import os
 import shutil
+import stat
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -198,13 +199,33 @@ def remove_tree(folder: Path) -> None:
             subprocess.run(["rm", "-rf", str(moved)], check=False)
 
 
+def _move_contents(source: Path, target: Path) -> None:
+    """Move all that is in a folder, but not the folder: a shell that is open in it shall see what comes next."""
+    if source.is_dir() and not source.is_symlink():
+        for entry in source.iterdir():
+            if entry.is_dir() and not entry.is_symlink():
+                entry.chmod(entry.stat().st_mode | stat.S_IRWXU)  # a folder that may not be written to can't be moved
+            entry.rename(target / entry.name)
+
+
+def _empty(folder: Path) -> None:
+    """Make a folder empty, or make it; where it is already, it stays the same folder."""
+    if folder.is_symlink() or not folder.is_dir():
+        remove_tree(folder)
+        folder.mkdir(parents=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".gone-") as gone:
+        contents = Path(gone) / "it"
+        contents.mkdir()
+        _move_contents(folder, contents)
+        remove_tree(contents)
+
+
 def _make(live: LiveWorkspace) -> None:
     """Make everything from nothing; `workspace.json` comes last, so that a half-made workspace is made anew."""
     (live.state / "workspace.json").unlink(missing_ok=True)
     with _explained():
-        for folder in (live.project, live.place.home, live.place.system):
-            remove_tree(folder)
-            folder.mkdir(parents=True)
+        for folder in (live.project, live.place.home):
+            _empty(folder)
         make_system(live.place.system)
         exercise = live.exercise
         if exercise is not None:
@@ -270,10 +291,11 @@ def reset(exercise: Exercise) -> LiveWorkspace:
         live = LiveWorkspace(exercise.id, exercise, sandbox().tier)
         if old is not None:
             live.submit_to, live.hints = old.submit_to, old.hints
-        if live.project.is_dir() and not live.project.is_symlink():
+        with _explained():
             kept = live.state / "before-reset"
             remove_tree(kept)
-            live.project.rename(kept)
+            kept.mkdir()
+            _move_contents(live.project, kept)
         (live.state / "begun").touch()
         _make(live)
         _set_current(live.name)

@@ -309,7 +309,7 @@ def comes_from_inside(work: Workspace) -> None:
 
 @check(
     task=5,
-    points=2,
+    points=1,
     hints=[
         "`git ls-files` lists what git tracks, whatever `.gitignore` says.",
         "Ignoring keeps new files out. What git already tracks it goes on tracking until it is told to stop.",
@@ -372,6 +372,21 @@ def versions_written_down(work: Workspace) -> None:
     requirements.pin("shopfront", "==1.0")
     requirements.pin("shoplib", "==2.3")
     _must_be_tracked(work, "requirements.txt")
+
+
+@check(
+    task=5,
+    points=1,
+    after=versions_written_down,
+    hints=[
+        "What others get is what is committed.",
+        "`git status` tells apart what is staged and what is committed.",
+        "All that `git status` lists under *Changes to be committed* still waits for its commit.",
+    ],
+)
+def committed(work: Workspace) -> None:
+    """All of it is committed."""
+    work.repository("website").require_committed()
 
 
 # ---- What several of them need

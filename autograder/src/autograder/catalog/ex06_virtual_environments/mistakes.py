@@ -399,4 +399,11 @@ MISTAKES = [
         caught_by=checks.versions_written_down,
         says=r"doesn't track",
     ),
+    Mistake(
+        "staged everything and never committed it",
+        task=5,
+        commands=_IGNORED + _UNTRACKED + _REQUIREMENTS,
+        caught_by=checks.committed,
+        says=r"no commit",
+    ),
 ]
