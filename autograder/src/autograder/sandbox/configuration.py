@@ -57,7 +57,12 @@ case $WHEELHOUSE_TIER in
   strong) echo "You are in the sandbox of ${WHEELHOUSE_PLACE}: nothing you type here can reach the rest of this machine." ;;
   *) echo "You are in the ${WHEELHOUSE_TIER} sandbox of ${WHEELHOUSE_PLACE}: it guards against accidents, but commands can reach your own files." ;;
 esac
-echo "Packages come from the course's own index; \`course reset\` restores everything. Leave with \`exit\`."
+echo "Packages come from the course's own index. Whatever you do, *Start over* in the checklist restores it. Leave with \`exit\`."
+course() {
+  echo "You are inside the sandbox, and \`course\` is outside of it."
+  echo "Beside this shell, the checklist has the buttons Hint, Check now and Start over; or type \`course $*\` in a terminal of your own."
+  return 2
+}
 [ -r ~/.bashrc ] && . ~/.bashrc
 true
 """
