@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from autograder.sandbox import Completed, Limits, Place, Sandbox
-from autograder.sandbox.system_python import make_system, seed
+from autograder.sandbox.system_python import empty_folder, make_system, seed
 from sandbox_places import new_place, sandbox_of
 
 
@@ -21,9 +21,10 @@ def sandbox() -> Sandbox:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
-    """A place that may be destroyed."""
-    return new_place(tmp_path / "place")
+def place(tmp_path: Path) -> Iterator[Place]:
+    """A place that may be destroyed, even by folders too deep for pytest to remove."""
+    yield new_place(tmp_path / "place")
+    empty_folder(tmp_path)
 
 
 def bash(sandbox: Sandbox, place: Place, text: str, *arguments: str) -> Completed:

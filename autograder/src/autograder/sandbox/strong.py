@@ -246,7 +246,7 @@ class StrongSandbox(CommandSandbox):
         running.resources.callback(fence.remove)
         init = str(running.init)
         waiting = Path("/proc", init, "task", init, "children").read_text("ascii").split()
-        fence.take(running.process.pid, running.init, *map(int, waiting))
+        fence.take(*map(int, waiting))
 
     def _settle(self, place: Place) -> Path:
         """Make sure that what is mounted and what it is mounted on are what they seem."""
