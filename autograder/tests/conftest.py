@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -66,4 +65,4 @@ def begun(labs: Path, pristine: Callable[[Exercise], Path]) -> Iterator[Callable
         return folder.open_workspace(exercise)
 
     yield give
-    shutil.rmtree(labs, ignore_errors=True)
+    folder.remove_tree(labs)
