@@ -226,6 +226,24 @@ def test_nothing_survives_the_death_of_the_course(sandbox: Sandbox, tmp_path: Pa
     assert gone(mark)
 
 
+def test_first_runs_may_start_at_once(sandbox: Sandbox, tmp_path: Path) -> None:
+    """A terminal and a notebook open together on a place of which nothing is made yet."""
+    place = Place(tmp_path / "project", tmp_path / "home", tmp_path / "system")
+    for made in (place.project, place.home, place.system):
+        made.mkdir()
+    outputs: list[str] = []
+
+    def one() -> None:
+        outputs.append(bash(sandbox, place, "pip --version | cut -c1-3; type -t uv").output)
+
+    threads = [threading.Thread(target=one) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert outputs == ["pip\nfile\n"] * 5
+
+
 def test_runs_from_many_threads(sandbox: Sandbox, place: Place) -> None:
     """A class is graded by threads, which come and go."""
     statuses: list[int] = []

@@ -13,6 +13,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -218,7 +219,7 @@ def _write_settings(place: Place, port: int) -> None:
             if file.is_file() and file.read_text("utf-8") == text:
                 continue
             file.parent.mkdir(parents=True, exist_ok=True)
-            fresh = file.with_name(f".{file.name}.{os.getpid()}")
+            fresh = file.with_name(f".{file.name}.{os.getpid()}.{threading.get_ident()}")
             fresh.write_text(text, encoding="utf-8")
             fresh.replace(file)
         except (OSError, UnicodeDecodeError) as error:

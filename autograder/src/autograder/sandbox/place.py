@@ -174,7 +174,7 @@ def folders_exist(place: Place) -> None:
         raise SandboxError(f"The folder {place.project} is gone.", "Run `course reset` with the exercise's number.")
     if not place.home.is_dir():
         place.home.unlink(missing_ok=True)
-        place.home.mkdir(parents=True)
+        place.home.mkdir(parents=True, exist_ok=True)
 
 
 def relative_folder(cwd: str) -> str:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import compileall
 import contextlib
+import fcntl
 import functools
 import hashlib
 import os
@@ -38,6 +39,7 @@ __all__ = [
     "STRONG_PORT",
     "executable_name",
     "library_name",
+    "locked",
     "seed",
     "system_python_version",
 ]
@@ -111,7 +113,7 @@ def seed() -> Path:
         return folder
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with _lock(folder.parent / "lock"):
+        with locked(folder.parent / "lock"):
             if (folder / "inner.py").is_file():
                 return folder
             with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".making-") as making:
@@ -129,9 +131,8 @@ def seed() -> Path:
 
 
 @contextlib.contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    import fcntl
-
+def locked(path: Path) -> Iterator[None]:
+    """Let one process, and one thread of it, work at a time."""
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -25,6 +25,7 @@ from autograder.sandbox.seed import (
     STRONG_PORT,
     executable_name,
     library_name,
+    locked,
     seed,
     system_python_version,
 )
@@ -80,39 +81,41 @@ def make_system(folder: Path) -> None:
     Raises:
         SandboxError: it can't be made, with the reason.
     """
-    source = seed()
-    name = library_name()
-    mark = folder / ".home"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        home = STRONG_PYTHON_HOME
-        if mark.is_file() and mark.read_text("utf-8") == str(folder / "bin"):
-            home = PurePosixPath(folder, "bin")  # a terminal of the basic tier may be open on it
-        ours = {"bin", "share", "lib", "include", "etc"}
-        for entry in folder.iterdir():
-            if entry.name not in ours:
-                _clear(entry)
-        for part in writable_parts():
-            empty_folder(folder / part)
-        for entry in (folder / "lib" / name).iterdir():
-            if entry.name != "site-packages":
-                _clear(entry)
-        scripts, packages = folder / "bin", folder / "lib" / name / "site-packages"
-        _place_executables(source, scripts)
-        fast_ensurepip.install_unpacked(
-            str(source / "lib" / name / "ensurepip" / "_unpacked"),
-            str(packages),
-            str(scripts),
-            str(home / executable_name()),
-        )
-        mark.write_text(str(home), encoding="utf-8")
-        _link_library(source, folder)
-        _settle(folder, home)
-    except (OSError, subprocess.SubprocessError) as error:
+        with locked(folder / ".lock"):
+            _make(folder)
+    except (OSError, UnicodeDecodeError, subprocess.SubprocessError) as error:
         raise SandboxError(
             f"The system Python can't be made in {folder}: {error}.",
             "Make room on the disk, or see who owns the folder.",
         ) from error
+
+
+def _make(folder: Path) -> None:
+    source, name, mark = seed(), library_name(), folder / ".home"
+    home = STRONG_PYTHON_HOME
+    if mark.is_file() and mark.read_text("utf-8") == str(folder / "bin"):
+        home = PurePosixPath(folder, "bin")  # a terminal of the basic tier may be open on it
+    for entry in folder.iterdir():
+        if entry.name not in {"bin", "share", "lib", "include", "etc", ".lock"}:
+            _clear(entry)
+    for part in writable_parts():
+        empty_folder(folder / part)
+    for entry in (folder / "lib" / name).iterdir():
+        if entry.name != "site-packages":
+            _clear(entry)
+    scripts, packages = folder / "bin", folder / "lib" / name / "site-packages"
+    _place_executables(source, scripts)
+    fast_ensurepip.install_unpacked(
+        str(source / "lib" / name / "ensurepip" / "_unpacked"),
+        str(packages),
+        str(scripts),
+        str(home / executable_name()),
+    )
+    mark.write_text(str(home), encoding="utf-8")
+    _link_library(source, folder)
+    _settle(folder, home)
 
 
 def _place_executables(source: Path, scripts: Path) -> None:
@@ -171,8 +174,10 @@ def settle_system(folder: Path, python_home: PurePosixPath) -> Path:
         SandboxError: it can't be made ready.
     """
     try:
-        return _settle(folder, python_home)
-    except (OSError, UnicodeDecodeError) as error:
+        folder.mkdir(parents=True, exist_ok=True)
+        with locked(folder / ".lock"):  # a terminal and a notebook may start at once
+            return _settle(folder, python_home)
+    except (OSError, UnicodeDecodeError, subprocess.SubprocessError) as error:
         raise SandboxError(
             f"The system Python in {folder} can't be made ready: {error}.",
             "Run `course reset` with the exercise's number.",
@@ -183,7 +188,7 @@ def _settle(folder: Path, python_home: PurePosixPath) -> Path:
     source, uv = seed(), course_uv()
     basic = python_home != STRONG_PYTHON_HOME
     if not all((folder / part).is_dir() and not (folder / part).is_symlink() for part in writable_parts()):
-        make_system(folder)
+        _make(folder)
     for part in writable_parts():
         if (folder / part).stat().st_mode & 0o700 != 0o700:
             (folder / part).chmod(0o755)
