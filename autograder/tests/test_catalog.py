@@ -10,9 +10,10 @@ import pytest
 
 from autograder.exercise import Alternative, Check, Exercise, Mistake, find_exercises
 from autograder.folder import LiveWorkspace, index
-from autograder.runner import Outcome, Verdict, check_live, check_snapshot, evaluate
+from autograder.runner import check_live, check_snapshot, evaluate
 from autograder.sandbox import Limits
 from autograder.snapshot import SnapshotTree, pack
+from autograder.verdict import Outcome, Verdict
 
 Begun = Callable[[Exercise], LiveWorkspace]
 

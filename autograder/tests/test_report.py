@@ -9,7 +9,7 @@ import pytest
 
 from autograder import report
 from autograder.exercise import Check, Exercise, Task
-from autograder.runner import Outcome, TaskVerdict, Verdict
+from autograder.verdict import Outcome, TaskVerdict, Verdict
 
 HOSTILE = "`<img src=x onerror=alert(1)>` \x1b[31mred\x1b[0m \N{RIGHT-TO-LEFT OVERRIDE}txt & **bold**"
 

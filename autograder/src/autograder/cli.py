@@ -14,10 +14,13 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from autograder import __version__
 from autograder.exceptions import CourseError, UsageError
+
+if TYPE_CHECKING:
+    from autograder.verdict import Verdict
 
 __all__ = ["main"]
 
@@ -99,7 +102,7 @@ def _check(arguments: argparse.Namespace) -> int:
 
     exercise = find_exercise(arguments.exercise)
 
-    def look() -> runner.Verdict:
+    def look() -> Verdict:
         if arguments.snapshot:
             verdict = runner.check_snapshot(Path(arguments.snapshot), trusted=arguments.unsafe_basic)
             if verdict.exercise != exercise:

@@ -13,7 +13,7 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from autograder.runner import Outcome, Verdict
+    from autograder.verdict import Outcome, Verdict
 
 __all__ = ["as_bundle", "as_text", "notice_bundle", "task_as_html", "task_as_text"]
 

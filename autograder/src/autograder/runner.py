@@ -6,17 +6,14 @@ The checklist, `course check`, nbgrader and the grader on another machine all ta
 
 from __future__ import annotations
 
-import functools
 import hashlib
-import json
 import os
-import tempfile
 import traceback
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
 
+from autograder.acting import Stage, keep, kept_at, recall
 from autograder.exceptions import (
     BrokenExercise,
     CourseError,
@@ -26,224 +23,19 @@ from autograder.exceptions import (
     UsageError,
 )
 from autograder.exercise import Check, Exercise, Task, find_exercise
-from autograder.folder import LiveWorkspace, index, remove_tree, sandbox, submit_folder
-from autograder.places import cache
-from autograder.sandbox import Limits, Place, Sandbox
-from autograder.sandbox.system_python import make_system
-from autograder.snapshot import SnapshotTree, digest, pack, restore
-from autograder.workspace import Ran, Workspace
+from autograder.folder import LiveWorkspace, index, submit_folder
+from autograder.snapshot import SnapshotTree, digest, pack
+from autograder.verdict import Outcome, TaskVerdict, Verdict
+from autograder.workspace import Workspace
 
 __all__ = [
     "Hint",
-    "Outcome",
-    "State",
-    "TaskVerdict",
-    "Verdict",
     "check_live",
     "check_snapshot",
+    "evaluate",
     "next_hint",
     "snapshot_name",
 ]
-
-State = Literal["passed", "failed", "waiting", "error"]
-
-FORMAT = "wheelhouse-verdict"
-VERSION = 1
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How one check ended."""
-
-    check: Check
-    state: State
-    expected: str | None = None
-    found: str | None = None
-    next_step: str | None = None
-    evidence: str | None = None
-    """What the suggested command's output must match; for the proofs over the catalogue, not part of the verdict."""
-    trouble: str | None = None
-    """Our own bug's traceback; not part of the verdict."""
-
-    def as_json(self) -> dict[str, Any]:
-        """Give the record that travels."""
-        return {
-            "check": self.check.name,
-            "says": self.check.says,
-            "points": self.check.points,
-            "state": self.state,
-            "expected": self.expected,
-            "found": self.found,
-            "next_step": self.next_step,
-        }
-
-
-@dataclass(frozen=True)
-class TaskVerdict:
-    """How the checks of one task ended."""
-
-    task: Task
-    outcomes: tuple[Outcome, ...]
-
-    @property
-    def score(self) -> int:
-        """The points of the checks that passed."""
-        return sum(one.check.points for one in self.outcomes if one.state == "passed")
-
-    @property
-    def state(self) -> State:
-        """`error` if any check ended so, else `passed` if all did, else `failed`."""
-        states = {one.state for one in self.outcomes}
-        return "error" if "error" in states else "passed" if states == {"passed"} else "failed"
-
-    @property
-    def first_failed(self) -> Outcome | None:
-        """The first check that did not pass and waits for no other."""
-        return next((one for one in self.outcomes if one.state in ("failed", "error")), None)
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """The result of checking one workspace."""
-
-    exercise: Exercise
-    tasks: tuple[TaskVerdict, ...]
-
-    @property
-    def score(self) -> int:
-        """The sum over the tasks."""
-        return sum(one.score for one in self.tasks)
-
-    @property
-    def state(self) -> State:
-        """`error` if any task ended so, else `passed` if all did, else `failed`."""
-        states = {one.state for one in self.tasks}
-        return "error" if "error" in states else "passed" if states == {"passed"} else "failed"
-
-    def task(self, number: int) -> TaskVerdict:
-        """Give one task's; raises UsageError if there is none of that number."""
-        wanted = self.exercise.task(number)
-        return next(one for one in self.tasks if one.task == wanted)
-
-    def as_json(self) -> dict[str, Any]:
-        """Give the record that travels."""
-        return {
-            "format": FORMAT,
-            "version": VERSION,
-            "exercise": self.exercise.id,
-            "state": self.state,
-            "score": self.score,
-            "points": self.exercise.points,
-            "tasks": [
-                {
-                    "task": one.task.number,
-                    "title": one.task.title,
-                    "state": one.state,
-                    "score": one.score,
-                    "points": one.task.points,
-                    "checks": [outcome.as_json() for outcome in one.outcomes],
-                }
-                for one in self.tasks
-            ],
-        }
-
-    def to_json(self) -> str:
-        """Give the same text for the same verdict, with a newline at its end."""
-        return json.dumps(self.as_json(), indent=1, ensure_ascii=False, sort_keys=True) + "\n"
-
-
-def _quick_folder() -> str | None:
-    """Give a folder in memory if there is plenty: a few thousand small files cost a disk ten times as much."""
-    memory = "/dev/shm"  # noqa: S108 - mkdtemp makes a private folder in it
-    try:
-        state = os.statvfs(memory)
-    except OSError:
-        return None
-    plenty = state.f_bavail * state.f_frsize > 1_000_000_000
-    return memory if plenty and os.access(memory, os.W_OK) and "TMPDIR" not in os.environ else None
-
-
-class _Stage:
-    """Where one acting check of a snapshot runs: the workspace put together again, in the sandbox, when first asked for.
-
-    Each check has its own, so that none meets what another left behind.
-    """
-
-    def __init__(self, tree: SnapshotTree, tier: str | None, *, trusted: bool) -> None:
-        self.tree = tree
-        self.tier = tier
-        self.trusted = trusted
-        self.missing: tuple[str, ...] = ()
-        self._folder: Path | None = None
-        self._place: Place | None = None
-
-    def __enter__(self) -> _Stage:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._folder is not None:
-            remove_tree(self._folder)
-
-    @functools.cached_property
-    def _box(self) -> Sandbox:
-        box = sandbox(self.tier)
-        if box.tier == "basic" and not self.trusted:
-            raise SandboxError(
-                "Other people's work is run in the strong sandbox only, which this machine doesn't have.",
-                "See `course doctor` for how to get it, or accept the risk in words: `--unsafe-basic`.",
-            )
-        return box
-
-    def _prepared(self) -> Place:
-        if self._place is None:
-            box = self._box
-            self._folder = Path(tempfile.mkdtemp(prefix="wheelhouse-", dir=_quick_folder()))
-            project, home, system = (self._folder / name for name in ("project", "home", "system"))
-            for folder in (project, home, system):
-                folder.mkdir()
-            make_system(system)
-            # the basic tier can't show a folder elsewhere than where it is
-            root = None if box.tier == "basic" else self.tree.facts.root
-            place = Place(project, home, system, root=root)
-            self.missing = restore(
-                self.tree,
-                project,
-                facts=self.tree.facts,
-                root=box.root(place),
-                python_home=str(box.python_home(place)),
-            )
-            self._place = place
-        return self._place
-
-    def act(self, argv: tuple[str, ...], cwd: str = "") -> Ran:
-        """Run one command, from a folder of the workspace."""
-        place = self._prepared()
-        done = self._box.run(list(argv), place, limits=Limits(wall_seconds=60), cwd=cwd)
-        return Ran(done.exit_status, done.output, done.stopped)
-
-    def judge(self, outcome: Outcome) -> Outcome:
-        """Don't blame the learner for a failure where this machine lacks files of their installed distributions.
-
-        That is so where the workspace was made by another patch release of Python, whose bundled pip this one doesn't have,
-        or where the mirror was not fetched.
-        """
-        lacking = [path for path in self.missing if "/site-packages/" in path]
-        if outcome.state != "failed" or not lacking:
-            return outcome
-        return Outcome(
-            outcome.check,
-            "error",
-            None,
-            f"This machine lacks {len(lacking)} files of what is installed in the workspace (`{lacking[0]}` is the first), "
-            "so it can't try this.",
-            f"Run `course index fetch`, or check with Python {self.tree.facts.python_version}, which made the workspace.",
-        )
-
-
-@functools.cache
-def _source(exercise: Exercise) -> str:
-    """Hash what a check's result depends on besides the state: the checks' own text."""
-    return hashlib.sha256((exercise.folder / "checks.py").read_bytes()).hexdigest()
 
 
 def _evaluate(one: Check, work: Workspace) -> Outcome:
@@ -295,13 +87,13 @@ def evaluate(
         elif not one.acts:
             outcomes[one] = _evaluate(one, reading)
         else:
-            kept = cache() / "acting" / _key(exercise, one, state)
-            outcome = _recall(one, kept)
+            kept = kept_at(exercise, one, state)
+            outcome = recall(one, kept)
             if outcome is None and acting:
-                with _Stage(tree, tier, trusted=trusted) as stage:
+                with Stage(tree, tier, trusted=trusted) as stage:
                     work = Workspace(tree, tree.facts, index().known, stage.act)
                     outcome = stage.judge(_evaluate(one, work))
-                _keep(outcome, kept)
+                keep(outcome, kept)
             outcomes[one] = outcome or Outcome(one, "waiting")
     return Verdict(
         exercise,
@@ -310,33 +102,6 @@ def evaluate(
             for task in exercise.tasks
         ),
     )
-
-
-def _key(exercise: Exercise, one: Check, state: str) -> str:
-    whole = f"{exercise.id} {one.name} {_source(exercise)} {state}"
-    return hashlib.sha256(whole.encode()).hexdigest()
-
-
-def _recall(one: Check, kept: Path) -> Outcome | None:
-    try:
-        record = json.loads(kept.read_bytes())
-        return Outcome(one, **record)
-    except (OSError, ValueError, TypeError):
-        return None
-
-
-def _keep(outcome: Outcome, kept: Path) -> None:
-    """Keep a result for whoever has the same state; our own errors are tried again."""
-    if outcome.state not in ("passed", "failed"):
-        return
-    record = {name: getattr(outcome, name) for name in ("state", "expected", "found", "next_step", "evidence")}
-    try:
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        fresh = kept.with_name(f"{kept.name}.{os.getpid()}")
-        fresh.write_text(json.dumps(record), encoding="utf-8")
-        fresh.replace(kept)
-    except OSError:  # a full disk costs speed here, not the result
-        return
 
 
 def snapshot_name(exercise: Exercise) -> str:

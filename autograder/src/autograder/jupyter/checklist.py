@@ -20,6 +20,7 @@ from autograder import folder, runner
 from autograder.exceptions import CourseError
 from autograder.jupyter import session
 from autograder.jupyter.words import inline_html, plain
+from autograder.verdict import Verdict
 
 __all__ = ["Checklist", "as_items", "stop_all"]
 
@@ -41,7 +42,7 @@ WORD = {
 _live: dict[str, Checklist] = {}
 
 
-def as_items(verdict: runner.Verdict) -> list[dict[str, Any]]:
+def as_items(verdict: Verdict) -> list[dict[str, Any]]:
     """Give a verdict's tasks as the browser wants them.
 
     To the verdict's states comes `running`: a check that runs something, was not run yet and waits for no other.

@@ -14,6 +14,7 @@ from autograder.exceptions import CourseError, UsageError
 from autograder.exercise import Exercise, find_exercise
 from autograder.jupyter.words import note, quiet_stderr, show
 from autograder.sandbox import Limits
+from autograder.verdict import Verdict
 
 if TYPE_CHECKING:
     from autograder.sandbox import Shell
@@ -107,7 +108,7 @@ def checking() -> threading.Lock:
     return _checking
 
 
-def check(live: folder.LiveWorkspace, *, acting: bool = True) -> runner.Verdict:
+def check(live: folder.LiveWorkspace, *, acting: bool = True) -> Verdict:
     """Check a workspace and write its snapshot, one at a time."""
     with _checking:
         return runner.check_live(live, acting=acting)

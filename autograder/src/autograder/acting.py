@@ -1,0 +1,150 @@
+"""What checks run: a copy of the workspace in the sandbox, and the results that were kept of it."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import os
+import tempfile
+from pathlib import Path
+
+from autograder import __version__
+from autograder.exceptions import SandboxError
+from autograder.exercise import Check, Exercise
+from autograder.folder import remove_tree, sandbox
+from autograder.places import cache
+from autograder.sandbox import Limits, Place, Sandbox
+from autograder.sandbox.system_python import make_system, system_python_version
+from autograder.snapshot import SnapshotTree, restore
+from autograder.verdict import Outcome
+from autograder.workspace import Ran
+
+__all__ = ["Stage", "keep", "kept_at", "recall"]
+
+
+def _quick_folder() -> str | None:
+    """Give a folder in memory if there is plenty: a few thousand small files cost a disk ten times as much."""
+    memory = "/dev/shm"  # noqa: S108 - mkdtemp makes a private folder in it
+    try:
+        state = os.statvfs(memory)
+    except OSError:
+        return None
+    plenty = state.f_bavail * state.f_frsize > 1_000_000_000
+    return memory if plenty and os.access(memory, os.W_OK) and "TMPDIR" not in os.environ else None
+
+
+class Stage:
+    """Where one acting check of a snapshot runs: the workspace put together again, in the sandbox, when first asked for.
+
+    Each check has its own, so that none meets what another left behind.
+    """
+
+    def __init__(self, tree: SnapshotTree, tier: str | None, *, trusted: bool) -> None:
+        """Be ready to put `tree` together; unless it is `trusted`, in the strong tier only."""
+        self.tree = tree
+        self.tier = tier
+        self.trusted = trusted
+        self.missing: tuple[str, ...] = ()
+        self._folder: Path | None = None
+        self._place: Place | None = None
+
+    def __enter__(self) -> Stage:
+        """Make nothing yet."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Remove the copy."""
+        if self._folder is not None:
+            remove_tree(self._folder)
+
+    @functools.cached_property
+    def _box(self) -> Sandbox:
+        box = sandbox(self.tier)
+        if box.tier == "basic" and not self.trusted:
+            raise SandboxError(
+                "Other people's work is run in the strong sandbox only, which this machine doesn't have.",
+                "See `course doctor` for how to get it, or accept the risk in words: `--unsafe-basic`.",
+            )
+        return box
+
+    def _prepared(self) -> Place:
+        if self._place is None:
+            box = self._box
+            self._folder = Path(tempfile.mkdtemp(prefix="wheelhouse-", dir=_quick_folder()))
+            project, home, system = (self._folder / name for name in ("project", "home", "system"))
+            for folder in (project, home, system):
+                folder.mkdir()
+            make_system(system)
+            # the basic tier can't show a folder elsewhere than where it is
+            root = None if box.tier == "basic" else self.tree.facts.root
+            place = Place(project, home, system, root=root)
+            self.missing = restore(
+                self.tree,
+                project,
+                facts=self.tree.facts,
+                root=box.root(place),
+                python_home=str(box.python_home(place)),
+            )
+            self._place = place
+        return self._place
+
+    def act(self, argv: tuple[str, ...], cwd: str = "") -> Ran:
+        """Run one command, from a folder of the workspace."""
+        place = self._prepared()
+        done = self._box.run(list(argv), place, limits=Limits(wall_seconds=60), cwd=cwd)
+        return Ran(done.exit_status, done.output, done.stopped)
+
+    def judge(self, outcome: Outcome) -> Outcome:
+        """Don't blame the learner for a failure where this machine lacks files of their installed distributions.
+
+        That is so where the workspace was made by another patch release of Python, whose bundled pip this one doesn't have,
+        or where the mirror was not fetched.
+        """
+        lacking = [path for path in self.missing if "/site-packages/" in path]
+        if outcome.state != "failed" or not lacking:
+            return outcome
+        return Outcome(
+            outcome.check,
+            "error",
+            None,
+            f"This machine lacks {len(lacking)} files of what is installed in the workspace (`{lacking[0]}` is the first), "
+            "so it can't try this.",
+            f"Run `course index fetch`, or check with Python {self.tree.facts.python_version}, which made the workspace.",
+        )
+
+
+@functools.cache
+def _source(exercise: Exercise) -> str:
+    """Hash what a check's result depends on besides the state: the checks' own text."""
+    return hashlib.sha256((exercise.folder / "checks.py").read_bytes()).hexdigest()
+
+
+def kept_at(exercise: Exercise, one: Check, state: str) -> Path:
+    """Say where the result of an acting check is kept: by the state it saw, its own text, and the tools that tried it."""
+    tools = f"{__version__} {system_python_version()}"
+    whole = f"{exercise.id} {one.name} {_source(exercise)} {state} {tools}"
+    return cache() / "acting" / hashlib.sha256(whole.encode()).hexdigest()
+
+
+def recall(one: Check, kept: Path) -> Outcome | None:
+    """Give the result that was kept for this check; None if there is none, or it can't be read."""
+    try:
+        record = json.loads(kept.read_bytes())
+        return Outcome(one, **record)
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def keep(outcome: Outcome, kept: Path) -> None:
+    """Keep a result for whoever has the same state; our own errors are tried again."""
+    if outcome.state not in ("passed", "failed"):
+        return
+    record = {name: getattr(outcome, name) for name in ("state", "expected", "found", "next_step", "evidence")}
+    try:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        fresh = kept.with_name(f"{kept.name}.{os.getpid()}")
+        fresh.write_text(json.dumps(record), encoding="utf-8")
+        fresh.replace(kept)
+    except OSError:  # a full disk costs speed here, not the result
+        return

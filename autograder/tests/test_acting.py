@@ -1,0 +1,80 @@
+"""Tests of `autograder.acting`."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from autograder import folder
+from autograder.exercise import Exercise
+from autograder.folder import index
+from autograder.runner import evaluate
+from autograder.snapshot import SnapshotTree, pack
+from drafts import snapshot_of, write_draft
+
+
+@pytest.fixture
+def draft(tmp_path: Path) -> Exercise:
+    """An exercise of which one check has a bug."""
+    return write_draft(tmp_path)
+
+
+def test_acting_happens_on_a_copy(labs: Path, draft: Exercise) -> None:
+    """A check that removes a file has removed it from the copy it acts on, not from the learner's folder."""
+    tree = snapshot_of(draft, "cups")
+
+    verdict = evaluate(draft, tree)
+
+    assert verdict.tasks[0].outcomes[2].state == "passed"
+    assert (labs / "shelves" / "label.txt").read_text() == "cups"
+
+
+def test_acting_results_are_kept_by_content(
+    labs: Path, draft: Exercise, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same state is acted on once; without acting a result that isn't kept stays waiting."""
+    monkeypatch.setenv("WHEELHOUSE_CACHE", str(tmp_path / "cache"))
+    tree = snapshot_of(draft, "cups")
+
+    before = evaluate(draft, tree, acting=False).tasks[0].outcomes[2].state
+    evaluate(draft, tree)
+    after = evaluate(draft, tree, acting=False).tasks[0].outcomes[2].state
+    other = evaluate(draft, snapshot_of(draft, "cups and plates"), acting=False).tasks[0].outcomes[2].state
+
+    assert (before, after, other) == ("waiting", "passed", "waiting")
+
+
+def test_others_work_is_not_run_without_the_strong_sandbox(labs: Path, draft: Exercise) -> None:
+    """In the basic tier a submitted snapshot's programs are not run, and that is no failure of the learner's."""
+    tree = snapshot_of(draft, f"cups {uuid.uuid4()}")  # a state that no other run has kept a result of
+
+    refused = evaluate(draft, tree, tier="basic").tasks[0].outcomes[2]
+    accepted = evaluate(draft, tree, tier="basic", trusted=True).tasks[0].outcomes[2]
+
+    assert (refused.state, accepted.state) == ("error", "passed")
+    assert "strong sandbox" in (refused.found or "")
+
+
+def test_files_that_this_machine_lacks_are_not_the_learners_fault(labs: Path, draft: Exercise) -> None:
+    """A failure where an installed distribution's content is unknown here is an error of ours, which names it."""
+    live = folder.begin_free("shelves", fresh=True)
+    live.sandbox.run(["bash", "-c", "python -m venv .venv; echo plates > label.txt"], live.place)
+    data = pack(live.tree, live.facts, index().known, exercise=draft.id)
+
+    class KnowsNothing:
+        """A grader with another Python, and without the mirror."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(index().known, name)
+
+        def content(self, sha256: str) -> bytes | None:
+            return None
+
+    outcome = evaluate(draft, SnapshotTree.open(data, KnowsNothing())).tasks[0].outcomes[2]
+
+    assert outcome.state == "error"
+    assert "/site-packages/" in (outcome.found or "")
+    assert live.facts.python_version in (outcome.next_step or "")
