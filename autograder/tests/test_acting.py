@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from autograder import folder
+from autograder.acting import Stage
 from autograder.exercise import Exercise
 from autograder.folder import index
 from autograder.runner import evaluate
@@ -30,6 +31,24 @@ def test_acting_happens_on_a_copy(labs: Path, draft: Exercise) -> None:
 
     assert verdict.tasks[0].outcomes[2].state == "passed"
     assert (labs / "shelves" / "label.txt").read_text() == "cups"
+
+
+def test_no_check_meets_what_another_left(labs: Path, tmp_path: Path) -> None:
+    """The copy is used again as long as it is as it was; once a check has changed it, the next one gets its own."""
+    with Stage(snapshot_of(write_draft(tmp_path), "cups"), None, trusted=True) as stage:
+        first = stage.act(("bash", "-c", "pwd; touch __pycache__ 2>/dev/null; cat label.txt"))
+        stage.clear()
+        place = stage._place
+        stage.act(("bash", "-c", "echo plates > label.txt; pip install --quiet orm; touch ~/mine"))
+        again = stage._place
+        stage.clear()
+        after = stage.act(("bash", "-c", "cat label.txt; ls -A ~ | grep mine; python -c 'import orm' 2>&1 | tail -n 1"))
+
+    assert place is again is not None
+    assert first.output.endswith("cups")
+    assert "plates" not in after.output
+    assert "mine" not in after.output
+    assert "No module named" in after.output
 
 
 def test_acting_results_are_kept_by_content(

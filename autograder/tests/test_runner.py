@@ -13,6 +13,7 @@ from autograder.exercise import Check, Exercise, find_exercise
 from autograder.folder import LiveWorkspace, index
 from autograder.runner import check_live, check_snapshot, evaluate, next_hint
 from autograder.snapshot import pack
+from autograder.tree import FolderTree
 from drafts import snapshot_of, write_draft
 
 Begun = Callable[[Exercise], LiveWorkspace]
@@ -100,3 +101,26 @@ def test_a_check_that_was_left_out_lets_others_wait_for_its_own(labs: Path, draf
     outcomes = evaluate(draft, snapshot_of(draft, None), checks=kept).tasks[0].outcomes
 
     assert [one.state for one in outcomes] == ["failed", "waiting", "waiting"]
+
+
+def test_a_workspace_that_vanishes_leaves_the_submitted_snapshot_alone(begun: Begun, tmp_path: Path) -> None:
+    """Whoever throws the labs away while a checklist is looking has handed in what was there, not nothing."""
+    live = begun(find_exercise("06"))
+    live.submit_to = tmp_path
+    check_live(live)
+    written = (tmp_path / "06-virtual-environments.snapshot").read_bytes()
+
+    class Vanishing(FolderTree):
+        """A folder that is removed by somebody while it is read."""
+
+        def names(self, path: str) -> list[str]:
+            if self.folder.exists():
+                folder.remove_tree(self.folder)
+            return super().names(path)
+
+    (live.project / "new.txt").touch()
+    live._tree = Vanishing(live.project, live.root)
+    with pytest.raises(UsageError, match="is gone"):
+        check_live(live)
+
+    assert (tmp_path / "06-virtual-environments.snapshot").read_bytes() == written

@@ -12,7 +12,7 @@ from pathlib import Path
 from autograder import __version__
 from autograder.exceptions import SandboxError
 from autograder.exercise import Check, Exercise
-from autograder.folder import remove_tree, sandbox
+from autograder.folder import remove_tree, sandbox, signature
 from autograder.places import cache
 from autograder.sandbox import Limits, Place, Sandbox
 from autograder.sandbox.system_python import make_system, system_python_version
@@ -35,9 +35,9 @@ def _quick_folder() -> str | None:
 
 
 class Stage:
-    """Where one acting check of a snapshot runs: the workspace put together again, in the sandbox, when first asked for.
+    """Where the acting checks of a snapshot run: the workspace put together again, in the sandbox, when first asked for.
 
-    Each check has its own, so that none meets what another left behind.
+    None of them meets what another left behind: where one changed anything, the next gets a copy of its own (`clear`).
     """
 
     def __init__(self, tree: SnapshotTree, tier: str | None, *, trusted: bool) -> None:
@@ -48,6 +48,7 @@ class Stage:
         self.missing: tuple[str, ...] = ()
         self._folder: Path | None = None
         self._place: Place | None = None
+        self._mark: tuple[str, ...] = ()
 
     def __enter__(self) -> Stage:
         """Make nothing yet."""
@@ -55,8 +56,23 @@ class Stage:
 
     def __exit__(self, *_: object) -> None:
         """Remove the copy."""
+        self._remove()
+
+    def clear(self) -> None:
+        """Throw the copy away if anything in it was changed; bytecode, which Python may write anywhere, is no change."""
+        if self._place is not None and self._state(self._place) != self._mark:
+            self._remove()
+
+    @staticmethod
+    def _state(place: Place) -> tuple[str, ...]:
+        """Look at what a command may change; the sandbox's own lock beside it is none of its business."""
+        seen = (place.project, place.home, place.system / "bin", place.system / "site-packages")
+        return tuple(signature(folder) for folder in seen)
+
+    def _remove(self) -> None:
         if self._folder is not None:
             remove_tree(self._folder)
+        self._folder = self._place = None
 
     @functools.cached_property
     def _box(self) -> Sandbox:
@@ -86,6 +102,8 @@ class Stage:
                 root=box.root(place),
                 python_home=str(box.python_home(place)),
             )
+            box.run(["true"], place)  # so that what the sandbox itself puts there is no change of a check's
+            self._mark = self._state(place)
             self._place = place
         return self._place
 

@@ -15,6 +15,7 @@ import contextlib
 import errno
 import fcntl
 import functools
+import hashlib
 import json
 import os
 import shutil
@@ -45,6 +46,9 @@ __all__ = [
     "remove_tree",
     "reset",
     "sandbox",
+    "signature",
+    "submit_folder",
+    "undisturbed",
 ]
 
 SCRATCH = "scratch"
@@ -90,6 +94,11 @@ class LiveWorkspace:
     def place(self) -> Place:
         """What the sandbox shows of it."""
         return Place(self.project, self.state / "home", self.state / "system")
+
+    @property
+    def made(self) -> int:
+        """When it was made from nothing, in nanoseconds: another time means another workspace, though in the same folder."""
+        return (self.state / "begun").stat().st_mtime_ns
 
     @property
     def sandbox(self) -> Sandbox:
@@ -170,6 +179,24 @@ def _locked(name: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def undisturbed(live: LiveWorkspace) -> Iterator[None]:
+    """Keep a workspace from being begun or reset meanwhile: what is read is a state of the learner's, not one in the making.
+
+    Raises:
+        UsageError: the workspace is gone, before or after.
+    """
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):
+            lock = stack.enter_context((live.state / "lock").open())
+            fcntl.flock(lock, fcntl.LOCK_SH)
+        if live.project.is_dir():
+            yield
+        if not live.project.is_dir():
+            begin_again = f"Run `course begin {live.exercise.number:02}`" if live.exercise else "Run the first cell"
+            raise UsageError(f"The workspace of {live.name} is gone.", f"{begin_again} to make it again.")
+
+
+@contextlib.contextmanager
 def _explained() -> Iterator[None]:
     """Say in a sentence why files can't be made in the labs."""
     try:
@@ -224,6 +251,7 @@ def _make(live: LiveWorkspace) -> None:
     """Make everything from nothing; `workspace.json` comes last, so that a half-made workspace is made anew."""
     (live.state / "workspace.json").unlink(missing_ok=True)
     with _explained():
+        (live.state / "begun").touch()  # from here on what lies there is ours
         for folder in (live.project, live.place.home):
             _empty(folder)
         make_system(live.place.system)
@@ -263,7 +291,6 @@ def begin(exercise: Exercise, *, submit_to: Path | None = None) -> LiveWorkspace
             live = LiveWorkspace(exercise.id, exercise, sandbox().tier, submit_to)
             if _read_record(exercise.id) is None and not (live.state / "begun").exists():
                 _move_aside(live.project)
-            (live.state / "begun").touch()
             _make(live)
         elif submit_to is not None and live.submit_to != submit_to:
             live.submit_to = submit_to
@@ -296,7 +323,6 @@ def reset(exercise: Exercise) -> LiveWorkspace:
             remove_tree(kept)
             kept.mkdir()
             _move_contents(live.project, kept)
-        (live.state / "begun").touch()
         _make(live)
         _set_current(live.name)
     return live
@@ -334,6 +360,28 @@ def current() -> LiveWorkspace | None:
         return _load(name, find_exercise(name))
     except (OSError, UsageError):
         return None
+
+
+def signature(folder: Path) -> str:
+    """Tell in milliseconds whether anything but bytecode may have changed: names, modes, sizes, times; no content is read."""
+    found = hashlib.sha256()
+    todo = [str(folder)]
+    while todo:
+        try:
+            with os.scandir(todo.pop()) as entries:
+                for entry in sorted(entries, key=lambda one: one.name):
+                    if entry.name == "__pycache__":
+                        continue
+                    state = entry.stat(follow_symlinks=False)
+                    mark = f"{entry.path}\0{state.st_mode}"
+                    if entry.is_dir(follow_symlinks=False):
+                        todo.append(entry.path)  # its own time changes with what is skipped in it, too
+                    else:
+                        mark += f"\0{state.st_size}\0{state.st_mtime_ns}"
+                    found.update(f"{mark}\n".encode(errors="surrogateescape"))
+        except OSError:
+            continue
+    return found.hexdigest()
 
 
 def submit_folder(live: LiveWorkspace) -> Path | None:

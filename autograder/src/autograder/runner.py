@@ -23,7 +23,7 @@ from autograder.exceptions import (
     UsageError,
 )
 from autograder.exercise import Check, Exercise, Task, find_exercise
-from autograder.folder import LiveWorkspace, index, submit_folder
+from autograder.folder import LiveWorkspace, index, signature, submit_folder, undisturbed
 from autograder.snapshot import SnapshotTree, digest, pack
 from autograder.verdict import Outcome, TaskVerdict, Verdict
 from autograder.workspace import Workspace
@@ -78,23 +78,24 @@ def evaluate(
     outcomes: dict[Check, Outcome] = {}
     state = hashlib.sha256(f"{digest(tree)} {tree.facts}".encode()).hexdigest()
     reading = Workspace(tree, tree.facts, index().known)
-    for one in chosen:
-        before = one.after
-        while before is not None and before not in outcomes:
-            before = before.after  # it was left out: wait for what it waited for
-        if before is not None and outcomes[before].state != "passed":
-            outcomes[one] = Outcome(one, "waiting")
-        elif not one.acts:
-            outcomes[one] = _evaluate(one, reading)
-        else:
-            kept = kept_at(exercise, one, state)
-            outcome = recall(one, kept)
-            if outcome is None and acting:
-                with Stage(tree, tier, trusted=trusted) as stage:
-                    work = Workspace(tree, tree.facts, index().known, stage.act)
-                    outcome = stage.judge(_evaluate(one, work))
-                keep(outcome, kept)
-            outcomes[one] = outcome or Outcome(one, "waiting")
+    with Stage(tree, tier, trusted=trusted) as stage:
+        running = Workspace(tree, tree.facts, index().known, stage.act)
+        for one in chosen:
+            before = one.after
+            while before is not None and before not in outcomes:
+                before = before.after  # it was left out: wait for what it waited for
+            if before is not None and outcomes[before].state != "passed":
+                outcomes[one] = Outcome(one, "waiting")
+            elif not one.acts:
+                outcomes[one] = _evaluate(one, reading)
+            else:
+                kept = kept_at(exercise, one, state)
+                outcome = recall(one, kept)
+                if outcome is None and acting:
+                    stage.clear()
+                    outcome = stage.judge(_evaluate(one, running))
+                    keep(outcome, kept)
+                outcomes[one] = outcome or Outcome(one, "waiting")
     return Verdict(
         exercise,
         tuple(
@@ -137,29 +138,6 @@ def check_snapshot(
     return evaluate(find_exercise(tree.exercise), tree, acting=acting, tier=tier, trusted=trusted)
 
 
-def _signature(folder: Path) -> str:
-    """Tell in milliseconds whether anything may have changed: names, sizes, times; no content is read."""
-    found = hashlib.sha256()
-    todo = [str(folder)]
-    while todo:
-        try:
-            with os.scandir(todo.pop()) as entries:
-                for entry in sorted(entries, key=lambda one: one.name):
-                    if entry.name == "__pycache__":
-                        continue
-                    state = entry.stat(follow_symlinks=False)
-                    found.update(
-                        f"{entry.path}\0{state.st_mode}\0{state.st_size}\0{state.st_mtime_ns}\n".encode(
-                            errors="surrogateescape"
-                        )
-                    )
-                    if entry.is_dir(follow_symlinks=False):
-                        todo.append(entry.path)
-        except OSError:
-            continue
-    return found.hexdigest()
-
-
 _latest: dict[Path, tuple[tuple[str, bool, Path | None], Verdict]] = {}
 
 
@@ -171,23 +149,19 @@ def check_live(live: LiveWorkspace, *, acting: bool = True, submit: bool = True)
     exercise = live.exercise
     if exercise is None:
         raise UsageError("This workspace belongs to no exercise.", "Run `course begin 06`.")
-    if not live.project.is_dir():
-        raise UsageError(
-            f"The workspace of {exercise.id} is gone.",
-            f"Run `course begin {exercise.number:02}` to make it again.",
-        )
     target = submit_folder(live) if submit else None
     written = target / snapshot_name(exercise) if target else None
-    signature = (_signature(live.project), acting, written)
-    known = _latest.get(live.project)
-    if known is not None and known[0] == signature and (written is None or written.exists()):
-        return known[1]
-    data = pack(live.tree, live.facts, index().known, exercise=exercise.id)
-    verdict = check_snapshot(data, acting=acting, tier=live.tier, trusted=True)
-    if written is not None:
+    with undisturbed(live):
+        mark = (signature(live.project), acting, written)
+        known = _latest.get(live.project)
+        if known is not None and known[0] == mark and (written is None or written.exists()):
+            return known[1]
+        data = pack(live.tree, live.facts, index().known, exercise=exercise.id)
+    if written is not None:  # before the checks, which may take seconds: what another process writes meanwhile is newer
         _write(written, data)
+    verdict = check_snapshot(data, acting=acting, tier=live.tier, trusted=True)
     if verdict.state != "error":
-        _latest[live.project] = (signature, verdict)
+        _latest[live.project] = (mark, verdict)
     return verdict
 
 

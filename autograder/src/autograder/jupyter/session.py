@@ -45,7 +45,7 @@ class _State:
     graded: dict[int, Graded] | None = None
     """What was handed in, graded: only while nbgrader grades."""
     shell_of: tuple[str, int, int] | None = None
-    """The workspace's name and its folder's device and inode: another folder under the same name needs another shell."""
+    """The workspace's name, its folder's inode, and when it was made: one started over needs another shell."""
 
 
 _state = _State()
@@ -74,10 +74,9 @@ def open_shell() -> Shell:
     """Give the shell in which `%%shell` cells run; a new one where the workspace is another than last time."""
     live = here()
     try:
-        found = live.project.stat()
+        mark = (live.name, live.project.stat().st_ino, live.made)
     except OSError:
         raise UsageError(f"The workspace {live.name} is gone.", "Run the notebook's first cell again.") from None
-    mark = (live.name, found.st_dev, found.st_ino)
     if _state.shell is not None and _state.shell_of != mark:
         close_shell()
         note("This is a new shell, since the workspace was started over.")
