@@ -106,6 +106,23 @@ def test_alternative_earns_its_task(exercise: Exercise, alternative: Alternative
     assert verdict.state == "passed", f"{[one.as_json() for one in verdict.outcomes]}\n{said}"
 
 
+@pytest.mark.parametrize("tool", ["uv", "virtualenv"])
+@every_exercise
+def test_a_tool_chain_earns_everything(exercise: Exercise, tool: str, begun: Begun) -> None:
+    """Who uses one tool wherever it serves comes to all points, too."""
+    live = begun(exercise)
+    said, used = "", 0
+    for task in exercise.tasks:
+        ways = [
+            one for one in exercise.alternatives() if one.task == task.number and re.search(rf"\b{tool}\b", one.name)
+        ]
+        used += bool(ways)
+        said += _type(live, ways[0].commands if ways else task.answer)
+
+    assert used >= len(exercise.tasks) - 1
+    assert check_live(live, submit=False).score == exercise.points, said
+
+
 @pytest.mark.parametrize(("exercise", "mistake"), _each(lambda one: list(one.mistakes()), _label))
 def test_mistake_is_caught_as_named(exercise: Exercise, mistake: Mistake, begun: Begun) -> None:
     """The first check to fail is the one that the mistake names, and its message says what was found."""

@@ -222,3 +222,19 @@ def test_ctrl_c_loses_nothing(begun: Begun) -> None:
     assert watching.returncode == 130
     assert "Nothing is lost" in said
     assert "Traceback" not in said
+
+
+@pytest.mark.slow
+def test_the_basic_tier_teaches_and_checks_the_same(labs: Path) -> None:
+    """Where there is no bubblewrap the exercise can be begun, done and checked, with all its points."""
+    exercise = find_exercise("06")
+    answers = "\n".join(f"(\n{task.answer})" for task in exercise.tasks)
+
+    begun = course("begin", "06", WHEELHOUSE_TIER="basic")
+    before = course("check", "06", "--json", WHEELHOUSE_TIER="basic")
+    typed = course("shell", "06", "--", "bash", "-c", answers, WHEELHOUSE_TIER="basic")
+    after = course("check", "06", "--json", WHEELHOUSE_TIER="basic")
+
+    assert (begun.returncode, before.returncode) == (0, 1), begun.stderr + before.stderr
+    assert json.loads(before.stdout)["score"] == 0
+    assert json.loads(after.stdout)["score"] == exercise.points, typed.stdout + after.stdout

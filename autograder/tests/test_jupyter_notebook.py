@@ -141,6 +141,18 @@ def test_a_shell_cell_is_a_shell_that_stays(notebook: Notebook) -> None:
 
 
 @pytest.mark.slow
+def test_the_whole_exercise_in_cells(notebook: Notebook, exercise: Exercise) -> None:
+    """Every reference answer, run as the cell that it is on the page, brings about its task."""
+    for task in exercise.tasks:
+        assert notebook.run("%%shell", *task.answer.splitlines()).status == "ok"
+        notebook.run("%%shell", "cd ~/project")
+
+    scores = [notebook.run(f"grade({task.number})").value for task in exercise.tasks]
+
+    assert scores == [f"{float(task.points)}" for task in exercise.tasks]
+
+
+@pytest.mark.slow
 def test_output_appears_while_it_is_made(notebook: Notebook) -> None:
     """A learner sees the first line long before the last one."""
     ran = notebook.run("%%shell", "echo one; sleep 1; echo two")
