@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import pty
 import re
 import select
 import signal
 import struct
+import subprocess
 import sys
 import termios
 import time
@@ -43,9 +43,13 @@ class Terminal:
         environment = {**os.environ, "TERM": "xterm-256color"}
         here = str(Path(__file__).parent)
         command = [sys.executable, "-c", PROGRAM, here, tier, str(folder), *argv]
-        self.pid, self.descriptor = pty.fork()
-        if self.pid == 0:
-            os.execve(command[0], command, environment)
+        self.descriptor, inside = os.openpty()
+        # Not pty.fork(): pytest's process has threads by now, and what is forked of it may hang before it runs anything.
+        self.process = subprocess.Popen(
+            ["setsid", "--ctty", *command], stdin=inside, stdout=inside, stderr=inside, env=environment
+        )
+        os.close(inside)
+        self.pid = self.process.pid
         self.resize(30, 100)
 
     def resize(self, rows: int, columns: int) -> None:

@@ -10,6 +10,7 @@ __all__ = ["IndexServer", "serving"]
 
 import contextlib
 import logging
+import selectors
 import socket
 import socketserver
 import threading
@@ -110,7 +111,7 @@ class IndexServer(ThreadingHTTPServer):
     )
 
     def __init__(self, listener: socket.socket, sites: Mapping[str, Site]) -> None:
-        """Take connections from `listener` as soon as `serve_forever` runs."""
+        """Take connections from `listener` as soon as `serve_until` runs."""
         socketserver.BaseServer.__init__(self, listener.getsockname(), _Handler)
         self.sites = sites
         self.deadlines: dict[socket.socket, float] = {}
@@ -118,6 +119,22 @@ class IndexServer(ThreadingHTTPServer):
         # Not to hang in accept when a client goes away between poll and accept.
         self.socket.settimeout(1.0)
         self.server_name, self.server_port = "index", 0
+
+    def serve_until(self, ended: socket.socket) -> None:
+        """Take connections until something can be read from `ended`.
+
+        `serve_forever` looks for its end from time to time only, and every command in the sandbox would wait for that.
+        """
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.socket, selectors.EVENT_READ)
+            selector.register(ended, selectors.EVENT_READ)
+            while True:
+                ready = [key.fileobj for key, _ in selector.select(0.5)]
+                if ended in ready:
+                    return
+                if ready:
+                    self.handle_request()
+                self.service_actions()
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Give the connection a thread, unless there are too many already."""
@@ -163,12 +180,14 @@ def _hang_up(connection: socket.socket) -> None:
 def serving(listener: socket.socket, sites: Mapping[str, Site]) -> Iterator[None]:
     """Serve `sites` on `listener` from threads of this process until left; the listener stays open."""
     server = IndexServer(listener, sites)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, name="index", daemon=True)
+    ended, end = socket.socketpair()
+    thread = threading.Thread(target=server.serve_until, args=(ended,), name="index", daemon=True)
     thread.start()
     try:
         yield
     finally:
-        server.shutdown()
+        end.close()
         thread.join()
+        ended.close()
         server.hang_up()
         server.server_close()

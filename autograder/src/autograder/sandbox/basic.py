@@ -14,15 +14,13 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from autograder.exceptions import SandboxError
 from autograder.sandbox import configuration
-from autograder.sandbox.command import CommandSandbox
+from autograder.sandbox.command import CommandSandbox, Launch
 from autograder.sandbox.fence import Fence
-from autograder.sandbox.place import Index, Limits, Place, Tier, folders_exist
+from autograder.sandbox.place import Index, Place, Tier, folders_exist
 from autograder.sandbox.processes import SLACK, Running, limit_pairs, spawn, write_order
 from autograder.sandbox.system_python import executable_name, seed, settle_system
 
@@ -99,49 +97,35 @@ class BasicSandbox(CommandSandbox):
             "XDG_CONFIG_DIRS": str(settings),
         }
 
-    def _launch(
-        self,
-        argv: Sequence[str],
-        place: Place,
-        *,
-        limits: Limits,
-        cwd: str,
-        environment: Mapping[str, str],
-        streams: tuple[Any, Any, Any],
-        descriptors: Mapping[int, int],
-        terminal: bool,
-        share_session: bool,
-        ignore: Sequence[str],
-        lasting: bool,
-    ) -> Running:
+    def _launch(self, launch: Launch, place: Place) -> Running:
         folders_exist(place)
         source = settle_system(place.system, self.python_home(place))
         listener = _listen(place.system)
         _write_settings(place, listener.getsockname()[1])
         watched, lifeline = os.pipe()
         order = write_order(
-            argv=list(argv),
-            environment=dict(environment),
-            cwd=str(place.project / cwd),
-            limits=limit_pairs(limits, limits.processes + SLACK + _processes_of_user()),
-            descriptors=dict(descriptors),
+            argv=list(launch.argv),
+            environment=dict(launch.environment),
+            cwd=str(place.project / launch.cwd),
+            limits=limit_pairs(launch.limits, launch.limits.processes + SLACK + _processes_of_user()),
+            descriptors=dict(launch.descriptors),
             listener=None,
-            terminal=terminal,
-            ignore=list(ignore),
+            terminal=launch.terminal,
+            ignore=list(launch.ignore),
             supervise=watched,
-            own_session=not share_session and not terminal,
+            own_session=not launch.share_session and not launch.terminal,
         )
         interpreter = source / "bin" / executable_name()
         try:
             process = spawn(
                 [str(interpreter), "-I", "-S", str(source / "inner.py"), str(order)],
-                lasting=lasting,
+                lasting=launch.lasting,
                 env={},
-                stdin=streams[0],
-                stdout=streams[1],
-                stderr=streams[2],
-                pass_fds=[order, watched, *descriptors.values()],
-                start_new_session=not share_session,
+                stdin=launch.streams[0],
+                stdout=launch.streams[1],
+                stderr=launch.streams[2],
+                pass_fds=[order, watched, *launch.descriptors.values()],
+                start_new_session=not launch.share_session,
             )
         except BaseException:
             listener.close()
@@ -154,7 +138,7 @@ class BasicSandbox(CommandSandbox):
         try:
             running.resources.enter_context(listener)
             running.resources.enter_context(self._index.serve(listener))
-            fence = Fence.build(limits.processes + SLACK + 1)
+            fence = Fence.build(launch.limits.processes + SLACK + 1)
             if fence is not None:
                 running.resources.callback(fence.remove)
                 fence.take(process.pid)

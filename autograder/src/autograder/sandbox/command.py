@@ -11,6 +11,7 @@ import termios
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -27,7 +28,7 @@ from autograder.sandbox.place import (
 from autograder.sandbox.processes import Running, anonymous_file, collect, wait_for_end
 from autograder.sandbox.shell import CellShell
 
-__all__ = ["CommandSandbox"]
+__all__ = ["CommandSandbox", "Launch"]
 
 _TERMINAL_LIMITS = Limits(wall_seconds=None, cpu_seconds=3600)
 
@@ -38,6 +39,29 @@ class _Ended(BaseException):
     def __init__(self, number: int) -> None:
         super().__init__(number)
         self.number = number
+
+
+@dataclass(frozen=True, kw_only=True)
+class Launch:
+    """One process to start in a sandbox, and how."""
+
+    argv: Sequence[str]
+    environment: Mapping[str, str]
+    streams: tuple[Any, Any, Any]
+    """Its standard input, output and error, as `subprocess` takes them."""
+    limits: Limits
+    cwd: str = ""
+    """Relative to the project."""
+    descriptors: Mapping[int, int] = field(default_factory=dict)
+    """Further descriptors of ours, by the number that each has inside."""
+    terminal: bool = False
+    """Whether its standard input is to become the terminal that it controls."""
+    share_session: bool = False
+    """Whether it stays in the caller's session, as what uses the caller's terminal must."""
+    ignore: Sequence[str] = ()
+    """Names of signals that it is born ignoring."""
+    lasting: bool = False
+    """Whether it may outlive the thread that starts it."""
 
 
 class CommandSandbox(ABC):
@@ -63,21 +87,7 @@ class CommandSandbox(ABC):
     def _environment(self, place: Place, *, terminal: bool, title: str) -> dict[str, str]: ...
 
     @abstractmethod
-    def _launch(
-        self,
-        argv: Sequence[str],
-        place: Place,
-        *,
-        limits: Limits,
-        cwd: str,
-        environment: Mapping[str, str],
-        streams: tuple[Any, Any, Any],
-        descriptors: Mapping[int, int],
-        terminal: bool,
-        share_session: bool,
-        ignore: Sequence[str],
-        lasting: bool,
-    ) -> Running: ...
+    def _launch(self, launch: Launch, place: Place) -> Running: ...
 
     def run(
         self,
@@ -98,19 +108,14 @@ class CommandSandbox(ABC):
         given = anonymous_file(stdin) if stdin else subprocess.DEVNULL
         output, write = os.pipe()
         try:
-            running = self._launch(
-                argv,
-                place,
+            launch = Launch(
+                argv=argv,
                 limits=limits,
                 cwd=relative_folder(cwd),
                 environment={**environment, **(variables or {})},
                 streams=(given, write, write),
-                descriptors={},
-                terminal=False,
-                share_session=False,
-                ignore=(),
-                lasting=False,
             )
+            running = self._launch(launch, place)
         except SandboxError as error:
             os.close(write)
             said = os.read(output, 4096).decode("utf-8", "replace").strip()
@@ -135,19 +140,16 @@ class CommandSandbox(ABC):
             # Nobody can answer a question in a cell: pip says so instead of failing at the end of its input.
             environment |= {"PIP_NO_INPUT": "1", "PIP_PROGRESS_BAR": "off"}
             rc = self._startup_file("cells.bashrc", place)
-            return self._launch(
-                ["bash", "--noprofile", "--noediting", "--rcfile", rc, "-i"],
-                place,
+            bash = Launch(
+                argv=["bash", "--noprofile", "--noediting", "--rcfile", rc, "-i"],
                 limits=limits,
-                cwd="",
                 environment=environment,
                 streams=(terminal, terminal, terminal),
                 descriptors=descriptors,
                 terminal=True,
-                share_session=False,
-                ignore=(),
                 lasting=True,
             )
+            return self._launch(bash, place)
 
         return CellShell(launch, limits)
 
@@ -164,20 +166,16 @@ class CommandSandbox(ABC):
         with _terminal_handed_over():
             running: Running | None = None
             try:
-                running = self._launch(
-                    list(argv) if argv else bash,
-                    place,
+                launch = Launch(
+                    argv=list(argv) if argv else bash,
                     limits=_TERMINAL_LIMITS,
-                    cwd="",
                     environment=self._environment(place, terminal=True, title=title or place.project.name),
                     streams=(None, None, None),
-                    descriptors={},
-                    terminal=False,
                     share_session=True,
                     # A lone command has no shell that could wake it after ^Z.
                     ignore=("SIGTSTP",) if argv else (),
-                    lasting=False,
                 )
+                running = self._launch(launch, place)
                 if not wait_for_end(running, _TERMINAL_LIMITS):
                     running.stop()
                     print(f"\r\nstopped: more than {_TERMINAL_LIMITS.processes} processes\r")

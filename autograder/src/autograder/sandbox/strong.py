@@ -23,13 +23,11 @@ import shutil
 import signal
 import socket
 import subprocess
-from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from autograder.exceptions import SandboxError
 from autograder.sandbox import configuration
-from autograder.sandbox.command import CommandSandbox
+from autograder.sandbox.command import CommandSandbox, Launch
 from autograder.sandbox.fence import Fence
 from autograder.sandbox.place import Index, Limits, Place, Tier, folders_exist
 from autograder.sandbox.processes import (
@@ -156,60 +154,46 @@ class StrongSandbox(CommandSandbox):
             title=title,
         )
 
-    def _launch(
-        self,
-        argv: Sequence[str],
-        place: Place,
-        *,
-        limits: Limits,
-        cwd: str,
-        environment: Mapping[str, str],
-        streams: tuple[Any, Any, Any],
-        descriptors: Mapping[int, int],
-        terminal: bool,
-        share_session: bool,
-        ignore: Sequence[str],
-        lasting: bool,
-    ) -> Running:
+    def _launch(self, launch: Launch, place: Place) -> Running:
         folders_exist(place)
+        program = filter_program()
+        if program is None:
+            raise SandboxError("There is no system call filter for this processor.")
         seed = self._settle(place)
         ours, theirs = socket.socketpair()
         told, tell = os.pipe()
         order = write_order(
-            argv=list(argv),
-            environment=dict(environment),
-            cwd=str(self.root(place) / cwd),
-            limits=limit_pairs(limits, limits.processes + SLACK),
-            descriptors=dict(descriptors),
+            argv=list(launch.argv),
+            environment=dict(launch.environment),
+            cwd=str(self.root(place) / launch.cwd),
+            limits=limit_pairs(launch.limits, launch.limits.processes + SLACK),
+            descriptors=dict(launch.descriptors),
             listener=(theirs.fileno(), STRONG_PORT),
-            terminal=terminal,
-            ignore=list(ignore),
+            terminal=launch.terminal,
+            ignore=list(launch.ignore),
             supervise=None,
         )
-        program = filter_program()
-        if program is None:
-            raise SandboxError("There is no system call filter for this processor.")
         seccomp = anonymous_file(program)
         options = [*self._namespaces(), "--info-fd", str(tell), "--seccomp", str(seccomp)]
-        if not share_session:
+        if not launch.share_session:
             options.append("--new-session")
         options += self._mounts(place, seed)
         arguments = anonymous_file(b"".join(os.fsencode(option) + b"\0" for option in options))
-        passed = [order, seccomp, arguments, tell, theirs.fileno(), *descriptors.values()]
+        passed = [order, seccomp, arguments, tell, theirs.fileno(), *launch.descriptors.values()]
         interpreter = f"/run/wheelhouse/bin/{executable_name()}"
         command = [self._bubblewrap, "--args", str(arguments), "--", interpreter]
         command += ["-I", "-S", "/run/wheelhouse/inner.py", str(order)]
         try:
             process = spawn(
                 command,
-                lasting=lasting,
+                lasting=launch.lasting,
                 env={},
                 cwd="/",
-                stdin=streams[0],
-                stdout=streams[1],
-                stderr=streams[2],
+                stdin=launch.streams[0],
+                stdout=launch.streams[1],
+                stderr=launch.streams[2],
                 pass_fds=passed,
-                start_new_session=not share_session,
+                start_new_session=not launch.share_session,
             )
         except BaseException:
             ours.close()
@@ -228,7 +212,7 @@ class StrongSandbox(CommandSandbox):
                 running.resources.enter_context(listener)
                 running.take_init(_process_1(told))
                 running.resources.enter_context(self._index.serve(listener))
-                self._fence_in(running, limits)
+                self._fence_in(running, launch.limits)
                 ours.send(b"g")
         except BaseException:
             running.stop()
