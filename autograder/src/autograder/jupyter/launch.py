@@ -16,6 +16,7 @@ from typing import Any
 
 from autograder.exceptions import CourseError, UsageError
 from autograder.places import course_root, labs
+from autograder.sandbox.seed import seed
 
 __all__ = ["CONFIG", "environment", "free_port", "layout", "main"]
 
@@ -173,6 +174,9 @@ def main(words: Sequence[str] | None = None) -> int:
             print(f"Port {wanted} is in use here, so the course opens on port {port}.", flush=True)
         line = command(course, rest, port)
         _trust(course)
+        seed(
+            lambda text: print(text, flush=True)
+        )  # else the learner's first cell would take that long, and say nothing
     except CourseError as error:
         print(f"make lab: {error}", file=sys.stderr)
         return error.exit_status

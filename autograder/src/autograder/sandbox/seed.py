@@ -28,7 +28,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from autograder.exceptions import SandboxError
@@ -102,8 +102,8 @@ def _key() -> str:
     return f"{platform.python_version()}-{digest.hexdigest()[:16]}"
 
 
-def seed() -> Path:
-    """Give the seed; make it first if it isn't there (some seconds, once a machine).
+def seed(say: Callable[[str], None] = lambda _: None) -> Path:
+    """Give the seed; make it first if it isn't there (some seconds, once a machine), which `say` tells beforehand.
 
     Raises:
         SandboxError: it can't be made, with the reason.
@@ -116,6 +116,7 @@ def seed() -> Path:
         with locked(folder.parent / "lock"):
             if (folder / "inner.py").is_file():
                 return folder
+            say("Making the sandbox's own Python (some seconds, once on this machine) …")
             with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".making-") as making:
                 fresh = Path(making, "seed")
                 _make_seed(fresh)
