@@ -40,7 +40,7 @@ menu:
 lab: ## open the course in JupyterLab
 	@$(ENVIRONMENT) lab; $(READY) && exec python -m autograder.jupyter.launch $(LAB_ARGS)
 
-test: ## prove that everything works: style, types, and every test (about half an hour)
+test: ## prove that everything works: style, types, and every test (about ten minutes)
 	@$(ENVIRONMENT) test; $(READY) && exec sh .ci/test $(TEST_ARGS)
 
 check: ## what to run before each commit: style, types, built files up to date (about a minute)
