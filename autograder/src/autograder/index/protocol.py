@@ -153,7 +153,8 @@ def project_json(project: str, files: Iterable[IndexFile]) -> str:
             "hashes": {"sha256": file.sha256},
             "size": file.size,
             "core-metadata": metadata,
-            "dist-info-metadata": metadata,
+            # pip 22.3 to 23.0 (Debian 12 has it) breaks on PEP 658's own key with a table; so it is called what PyPI calls it (PEP 714).
+            "data-dist-info-metadata": metadata,
             "yanked": False if file.yanked is None else file.yanked or True,
         }
         if file.requires_python:
