@@ -160,8 +160,8 @@ def test_environment_of_another_python_by_link(opened: Callable[[str], Environme
     """pyvenv.cfg was dressed up, but `bin/python` leads to another Python."""
     for name in ("python", "python3", SERIES):
         (mine / "venv" / "bin" / name).unlink()
-        (mine / "venv" / "bin" / name).symlink_to("/usr/bin/python2")
-    fails(lambda: opened("venv"), mine, "leads to another Python: `/usr/bin/python2`")
+        (mine / "venv" / "bin" / name).symlink_to("/opt/strange/bin/python3")
+    fails(lambda: opened("venv"), mine, "leads to another Python: `/opt/strange/bin/python3`")
 
 
 def test_environment_of_another_python_by_library(opened: Callable[[str], Environment], mine: Path) -> None:

@@ -188,6 +188,8 @@ def test_pip_finds_the_conflict(clients: Clients) -> None:
 def test_pip_needs_no_wheel_to_see_a_conflict(clients: Clients) -> None:
     """The resolver reads METADATA beside the wheels and downloads none of them."""
     said = clients.install("-v", "legacytool==1.0", "moderntool", fails=True)
+    if re.search(r"Using pip (22\.|23\.[01]\b)", said):
+        pytest.skip("this pip looks for METADATA only under the name that it breaks on (PEP 714)")
     assert ".whl.metadata" in said
     assert not re.search(r"Downloading \S+\.whl ", said)
 

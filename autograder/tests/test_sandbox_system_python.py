@@ -40,9 +40,9 @@ def place(tmp_path: Path) -> Place:
 def test_it_is_a_system_python(sandbox: Sandbox, place: Place) -> None:
     """Not an environment in disguise, of the very version that runs the course, and with nothing of the base's own packages."""
     program = (
-        "import sys, sysconfig, os, site; print(sys.prefix == sys.base_prefix, sys.prefix,"
+        "import sys, sysconfig, os; print(sys.prefix == sys.base_prefix, sys.prefix,"
         " sysconfig.get_path('scripts'), sys.version.split()[0], os.path.dirname(os.__file__));"
-        "print(*sorted(m for m in sys.modules if 'hack' in m or 'egress' in m), *sorted(os.listdir(site.getsitepackages()[0])))"
+        "print(*sorted(m for m in sys.modules if 'hack' in m or 'egress' in m), *sorted(os.listdir(sysconfig.get_path('purelib'))))"
     )
     first, second = sandbox.run(["python3", "-c", program], place).output.splitlines()
     prefix = str(sandbox.python_home(place).parent)
