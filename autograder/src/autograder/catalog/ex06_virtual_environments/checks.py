@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 from pathlib import PurePosixPath
 
 from autograder import Failed, Workspace, check
@@ -81,14 +82,12 @@ def _own_version(work: Workspace, program: str, version: str) -> None:
 
 
 def _runs_in_its_own(work: Workspace, program: str) -> None:
-    """Start `<program>/run.sh`, whose last line tells where it ran."""
-    root, output = _start(work, program)
-    told = re.search(r"^shoplib \S+ in (.+)$", output, re.MULTILINE)
-    if told is None or told.group(1) != f"{root}/{program}/.venv":
-        place = _within(told.group(1), root) if told else "a place which it doesn't tell"
+    """Start `<program>/run.sh`, and let the program itself tell in which environment it runs."""
+    root, (place,) = _start(work, program, "sys.prefix")
+    if place != f"{root}/{program}/.venv":
         raise Failed(
             expected=f"`{program}/run.sh` runs in `{program}/.venv`.",
-            found=f"`{program}/run.sh` runs in {place}.",
+            found=f"`{program}/run.sh` runs in {_within(place, root)}.",
             next_step=f"Run `bash {program}/run.sh` and read the last line that it prints.",
             evidence=rf" in (?!.*/{program}/\.venv$)",
         )
@@ -291,14 +290,13 @@ def report_sees_only_its_own(work: Workspace) -> None:
 )
 def comes_from_inside(work: Workspace) -> None:
     """`report/run.sh` succeeds, and each library comes from `report/.venv`."""
-    root, output = _start(work, "report")
-    for name in ("shoplib", "leftpad"):
-        told = re.search(rf"^{name} comes from (.+)$", output, re.MULTILINE)
-        if told is None or not told.group(1).startswith(f"{root}/report/.venv/"):
-            place = _within(told.group(1), root) if told else "a place which it doesn't tell"
+    names = ("shoplib", "leftpad")
+    root, places = _start(work, "report", *(f"__import__('{name}').__file__" for name in names))
+    for name, place in zip(names, places, strict=True):
+        if not place.startswith(f"{root}/report/.venv/"):
             raise Failed(
                 expected=f"`{name}` comes from `report/.venv`.",
-                found=f"`{name}` comes from {place}.",
+                found=f"`{name}` comes from {_within(place, root)}.",
                 next_step="Run `bash report/run.sh` and read where the libraries come from.",
                 evidence=rf"{name} comes from (?!.*/report/\.venv/)",
             )
@@ -408,9 +406,27 @@ def _holds(work: Workspace, path: str, name: str, version: str) -> None:
         ) from None
 
 
-def _start(work: Workspace, program: str) -> tuple[str, str]:
-    """Run `<program>/run.sh`, and give the workspace's top as it is called there, and what was printed."""
-    ran = work.run("bash", "-c", f"pwd; exec bash {program}/run.sh")
+_START = """
+pwd
+kept=$(mktemp) && cp -p "$1/$1.py" "$kept"
+printf '\\n%s\\n' "$2" >> "$1/$1.py"
+bash "$1/run.sh"
+status=$?
+cp -p "$kept" "$1/$1.py"
+rm "$kept"
+exit "$status"
+"""
+
+
+def _start(work: Workspace, program: str, *asked: str) -> tuple[str, list[str]]:
+    """Run `<program>/run.sh`; give the workspace's top as it is called there, and the values of the expressions `asked`.
+
+    The program tells them in a line that is added to it, under a mark which nobody knows beforehand: what `run.sh` prints by itself is not believed.
+    """
+    work.file(f"{program}/{program}.py").require()
+    mark = secrets.token_hex(12)
+    line = f"import sys; print({mark!r}, {', '.join(asked)}, sep='\\t')"
+    ran = work.run("bash", "-c", _START, "start", program, line)
     if ran.exit_status != 0:
         raise Failed(
             expected=f"`{program}/run.sh` succeeds, on any computer.",
@@ -419,8 +435,15 @@ def _start(work: Workspace, program: str) -> tuple[str, str]:
             "If it is 0 here, something outside the workspace helps.",
             evidence=r"exit status \d",
         )
-    root, _, output = ran.output.partition("\n")
-    return root, output
+    told = re.search(rf"^{mark}\t(.+)$", ran.output, re.MULTILINE)
+    if told is None:
+        raise Failed(
+            expected=f"`{program}/run.sh` starts `{program}/{program}.py`.",
+            found=f"`{program}/run.sh` succeeds, but doesn't run `{program}/{program}.py` to its end.",
+            next_step=f"Run `cat {program}/run.sh` to see what it starts.",
+            evidence=r"\S",
+        )
+    return ran.output.partition("\n")[0], told.group(1).split("\t")
 
 
 def _within(place: str, root: str) -> str:

@@ -406,4 +406,18 @@ MISTAKES = [
         caught_by=checks.committed,
         says=r"no commit",
     ),
+    Mistake(
+        "let run.sh print what the till would print, and never started the till",
+        task=2,
+        commands="""
+python3 -m venv till/.venv
+till/.venv/bin/python -m pip install -q shoplib==1.5
+python3 -m venv kiosk/.venv
+kiosk/.venv/bin/python -m pip install -q shoplib==2.3
+sed -i 's|../shared/bin/python|.venv/bin/python|' kiosk/run.sh
+echo 'echo "shoplib 1.5 in $PWD/till/.venv"' > till/run.sh
+""",
+        caught_by=checks.till_runs,
+        says=r"doesn't run `till/till\.py`",
+    ),
 ]
