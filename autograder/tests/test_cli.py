@@ -63,6 +63,9 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
         (["check", "06", "--snapshot", "nowhere.snapshot"], "can't be read"),
         (["hint", "06", "--answer"], "Name the task"),
         (["hint", "06", "9", "--answer"], "has no task 9"),
+        (["check", "06", "--jsn"], "Run `course --help`"),
+        (["begin"], "Run `course begin --help`"),
+        (["shel", "06"], "invalid choice: 'shel'"),
     ],
 )
 def test_a_wrong_call_is_answered_in_one_sentence(labs: Path, words: list[str], sentence: str) -> None:

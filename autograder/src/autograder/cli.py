@@ -14,7 +14,7 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NoReturn
 
 from autograder import __version__
 from autograder.exceptions import CourseError, UsageError
@@ -193,8 +193,16 @@ def _index_list(_: argparse.Namespace) -> int:
     return 0
 
 
+class _Parser(argparse.ArgumentParser):
+    """Answers a typing error with a sentence and the next step, where argparse would print its usage."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what was wrong and end with exit status 2."""
+        self.exit(2, f"{self.prog}: {message}. Run `{self.prog} --help` to see how it is used.\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="course",
         description="Learn Python packaging by doing it.",
         epilog="Example: course begin 06 && course shell 06",
