@@ -345,3 +345,14 @@ def test_a_run_starts_quickly(sandbox: Sandbox, place: Place) -> None:
         subprocess.run(["python3", "-I", "-S", "-c", ""], check=True)
         bare.append(time.perf_counter() - begun)
     assert statistics.median(took) < 10 * statistics.median(bare) + 0.1
+
+
+def test_each_index_has_a_variable(sandbox: Sandbox, place: Place) -> None:
+    """What needs an index's address finds it in `$WHEELHOUSE_…`, and the one of the twin of PyPI answers with its list."""
+    done = bash(
+        sandbox,
+        place,
+        "python -c \"import os, urllib.request as u; print(b'leftpad' in u.urlopen(os.environ['WHEELHOUSE_PYPI']).read())\"; "
+        "env | grep -E '^WHEELHOUSE_(PYPI|TESTPYPI|COMPANY)(_UPLOAD)?=http' | wc -l",
+    )
+    assert done.output.split() == ["True", "6"], done.output

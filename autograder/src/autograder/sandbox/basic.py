@@ -101,11 +101,12 @@ class BasicSandbox(CommandSandbox):
         folders_exist(place)
         source = settle_system(place.system, self.python_home(place))
         listener = _listen(place.system)
-        _write_settings(place, listener.getsockname()[1])
+        port = listener.getsockname()[1]
+        _write_settings(place, port)
         watched, lifeline = os.pipe()
         order = write_order(
             argv=list(launch.argv),
-            environment=dict(launch.environment),
+            environment={**configuration.index_variables(port), **launch.environment},
             cwd=str(place.project / launch.cwd),
             limits=limit_pairs(launch.limits, launch.limits.processes + SLACK + _processes_of_user()),
             descriptors=dict(launch.descriptors),

@@ -16,6 +16,7 @@ __all__ = [
     "TERMINAL_RC",
     "environment",
     "index_url",
+    "index_variables",
     "pip_configuration",
     "pip_override",
     "uv_configuration",
@@ -89,6 +90,15 @@ PROMPT_COMMAND=__wheelhouse_done
 def index_url(port: int) -> str:
     """Give the address of the Simple API as seen inside."""
     return f"http://127.0.0.1:{port}/pypi/simple/"
+
+
+def index_variables(port: int) -> dict[str, str]:
+    """Name each index's addresses for commands that must be told one: the Simple API, and where uploads go."""
+    named = {}
+    for site in ("pypi", "testpypi", "company"):
+        named[f"WHEELHOUSE_{site.upper()}"] = f"http://127.0.0.1:{port}/{site}/simple/"
+        named[f"WHEELHOUSE_{site.upper()}_UPLOAD"] = f"http://127.0.0.1:{port}/{site}/legacy/"
+    return named
 
 
 def pip_configuration(port: int) -> str:

@@ -164,7 +164,7 @@ class StrongSandbox(CommandSandbox):
         told, tell = os.pipe()
         order = write_order(
             argv=list(launch.argv),
-            environment=dict(launch.environment),
+            environment={**configuration.index_variables(STRONG_PORT), **launch.environment},
             cwd=str(self.root(place) / launch.cwd),
             limits=limit_pairs(launch.limits, launch.limits.processes + SLACK),
             descriptors=dict(launch.descriptors),
