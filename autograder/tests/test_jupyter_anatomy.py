@@ -1,4 +1,4 @@
-"""Tests of `autograder.jupyter.anatomy`: what is said of a real environment, and what really breaks."""
+"""Tests of `autograder.jupyter.pictures.anatomy`: what is said of a real environment, and what really breaks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from autograder import folder
 from autograder.exceptions import UsageError
 from autograder.folder import LiveWorkspace
-from autograder.jupyter.anatomy import Anatomy, dissect, try_without
+from autograder.jupyter.pictures.anatomy import Anatomy, dissect, try_without
 
 
 @pytest.fixture
@@ -106,7 +106,7 @@ def test_the_picture_without_a_kernel(live: LiveWorkspace) -> None:
     """Everything that was read and tried is in the page as HTML without script, and as text."""
     (live.project / "till/.venv/pyvenv.cfg").open("a").write("note = <script>alert(1)</script>\n")
     picture = Anatomy(live, "till/.venv")
-    picture.try_without("bin/activate")
+    picture.ask({"part": "bin/activate"}, 7)
     data, _ = picture._repr_mimebundle_()
 
     assert "<script" not in data["text/html"]
@@ -120,7 +120,7 @@ def test_only_a_part_that_is_shown_can_be_deleted(live: LiveWorkspace) -> None:
     """A message from the browser can't name anything else."""
     picture = Anatomy(live, "till/.venv")
 
-    picture._on_message(None, {"type": "try", "part": "../../till"}, None)
+    picture.ask({"part": "../../till"})
 
     assert picture.trials == {}
     assert picture.problem == ""

@@ -6,7 +6,7 @@
     grade(1)        check one task and give its points (the cell that nbgrader looks at)
     hint()          the next hint
     lesson("06")    a fresh throw-away workspace for a lesson's own demonstrations
-    anatomy()       a picture of a real environment, whose files can be deleted to see what breaks
+    anatomy()       a picture of a real environment; every module in `pictures/` is one more such function
     %%shell         a cell of commands for the sandboxed shell
 
 Nothing here is imported by the rest of the package, and nothing heavy by this module: Jupyter's server imports it too.
@@ -22,7 +22,7 @@ __all__ = ["load_ipython_extension", "unload_ipython_extension"]
 def load_ipython_extension(shell: Any) -> None:
     """Put the names above into the notebook; loading twice is harmless."""
     from autograder.jupyter import magics, session
-    from autograder.jupyter.anatomy import anatomy
+    from autograder.jupyter.pictures import find_pictures
     from autograder.jupyter.words import show_in_words
 
     show_in_words(shell)
@@ -33,7 +33,7 @@ def load_ipython_extension(shell: Any) -> None:
             "lesson": session.lesson,
             "grade": session.grade,
             "hint": session.hint,
-            "anatomy": anatomy,
+            **find_pictures(),
         },
         interactive=False,
     )

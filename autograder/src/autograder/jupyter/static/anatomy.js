@@ -1,25 +1,4 @@
-// The anatomy of an environment (see anatomy.py). What files say only ever becomes text, never markup.
-const PATIENCE = 60000; // milliseconds to wait for a trial
-
-function make(tag, attributes = {}, ...children) {
-  const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  element.append(...children);
-  return element;
-}
-
-function inline(text) {
-  const pattern = /`([^`]+)`|\*\*(.+?)\*\*|(?<![\w*])\*([^*\s][^*]*)\*/g;
-  const nodes = [];
-  let at = 0;
-  for (const match of text.matchAll(pattern)) {
-    nodes.push(text.slice(at, match.index));
-    nodes.push(make(match[1] ? "code" : match[2] ? "strong" : "em", {}, match[1] || match[2] || match[3]));
-    at = match.index + match[0].length;
-  }
-  return [...nodes, text.slice(at)];
-}
-
+// The anatomy of an environment (see pictures/anatomy.py).
 const OUTCOME = { same: ["✓", "still works alike"], differs: ["≠", "answers otherwise"], breaks: ["✗", "breaks"] };
 
 function render({ model, el }) {
@@ -27,12 +6,11 @@ function render({ model, el }) {
   const parts = model.get("parts");
   let current = Math.max(0, parts.findIndex((part) => part.path === "pyvenv.cfg"));
   let waitingFor = null;
-  let patience = null;
 
   const tree = make("div", { class: "wh-tree", role: "tree", "aria-label": `Files of ${environment}` });
   const panel = make("div", { class: "wh-panel", role: "region", "aria-label": "The chosen file", "aria-live": "polite" });
   const top = make("div", { class: "wh-top" }, make("code", {}, `${environment}/`));
-  const root = make("section", { class: "wh-anatomy", "aria-label": `Anatomy of ${environment}` }, make("div", { class: "wh-left" }, top, tree), panel);
+  const root = make("section", { class: "wh-picture wh-anatomy", "aria-label": `Anatomy of ${environment}` }, make("div", { class: "wh-left" }, top, tree), panel);
   el.append(root);
 
   const rows = parts.map((part, index) => {
@@ -116,11 +94,10 @@ function render({ model, el }) {
     button.disabled = waitingFor !== null;
     button.addEventListener("click", () => {
       waitingFor = part.path;
-      patience = setTimeout(() => finish("There is no answer: run this cell again."), PATIENCE);
-      model.send({ type: "try", part: part.path });
       draw();
+      ask(model, { part: part.path }).then(finish);
     });
-    const status = make("span", { class: "wh-quiet", role: "status" }, waitingFor ? " Trying on a copy …" : ` ${problem || model.get("problem")}`);
+    const status = make("span", { class: "wh-quiet", role: "status" }, waitingFor ? " Trying on a copy …" : ` ${problem}`);
     children.push(make("div", { class: "wh-try" }, button, status));
     if (trials) children.push(table(part, trials));
     panel.replaceChildren(...children);
@@ -128,24 +105,16 @@ function render({ model, el }) {
 
   let problem = "";
   function finish(text = "") {
-    clearTimeout(patience);
     const focused = panel.contains(document.activeElement);
     waitingFor = null;
     problem = text;
     draw();
     if (focused || document.activeElement === document.body) panel.querySelector("button")?.focus();
   }
-  const onTrials = () => finish();
-  const onProblem = () => model.get("problem") && finish();
-  model.on("change:trials", onTrials);
-  model.on("change:problem", onProblem);
+  model.on("change:trials", draw); // another view of this picture may have asked
   if (rows.length) choose(current, false);
 
-  return () => {
-    clearTimeout(patience);
-    model.off("change:trials", onTrials);
-    model.off("change:problem", onProblem);
-  };
+  return () => model.off("change:trials", draw);
 }
 
 export default { render };

@@ -2,7 +2,6 @@
 
 The files are those of a real environment in this notebook's workspace, read when the cell is run. "Delete it" is really done,
 on a copy in the sandbox, and the same commands are run before and after: nothing is told that was not seen.
-All that was read stays in the page, so that it can be looked at without a kernel; the notebook's file holds it as HTML without script.
 """
 
 from __future__ import annotations
@@ -11,19 +10,18 @@ import contextlib
 import html
 import shlex
 import tempfile
-import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import anywidget
 import traitlets
 
 from autograder import folder
 from autograder.environment import Environment
 from autograder.exceptions import CourseError, Failed, UsageError
 from autograder.jupyter import session
+from autograder.jupyter.pictures.picture import Picture, script, style
 from autograder.jupyter.words import inline_html, show
 from autograder.sandbox import Limits, Place
 from autograder.sandbox.system_python import make_system
@@ -32,7 +30,6 @@ from autograder.tree import FolderTree
 
 __all__ = ["Anatomy", "Part", "Trial", "anatomy", "dissect", "try_without"]
 
-STATIC = Path(__file__).parent / "static"
 MOST_CHARACTERS = 6_000
 """Of a file's content that are shown."""
 MOST_PARTS = 60
@@ -236,47 +233,30 @@ def _environment(live: folder.LiveWorkspace, path: str) -> Environment:
         raise UsageError(failed.found, f"Make one first: `python -m venv {path}` in a %%shell cell.") from None
 
 
-class Anatomy(anywidget.AnyWidget):
+class Anatomy(Picture):
     """The picture: a tree on the left, the chosen part on the right."""
 
-    _esm = STATIC / "anatomy.js"
-    _css = STATIC / "anatomy.css"
+    _esm = script("anatomy")
+    _css = style("anatomy")
 
     environment = traitlets.Unicode().tag(sync=True)
     parts: traitlets.List[dict[str, Any]] = traitlets.List().tag(sync=True)
     trials = traitlets.Dict().tag(sync=True)
     """By part: what was tried."""
-    problem = traitlets.Unicode("").tag(sync=True)
 
     def __init__(self, live: folder.LiveWorkspace, environment: str) -> None:
         """Read an environment of a workspace; raises UsageError if there is none."""
         _environment(live, environment)
         self._workspace = live
-        self._one_at_a_time = threading.Lock()
         parts = [{**asdict(part), "name": part.name, "level": part.level} for part in dissect(live.tree, environment)]
         super().__init__(environment=environment, parts=parts)
-        self.on_msg(self._on_message)
 
-    def try_without(self, part: str) -> None:
+    def answer(self, question: dict[str, Any]) -> None:
         """Delete one part in a copy, and show what broke."""
-        with self._one_at_a_time:
-            self.problem = ""
-            try:
-                found = try_without(self._workspace, self.environment, part)
-            except CourseError as error:
-                self.problem = str(error)
-                return
-            self.trials = {**self.trials, part: [asdict(one) for one in found]}
-
-    def _on_message(self, _: Any, message: dict[str, Any], __: Any) -> None:
-        part = message.get("part")
-        if message.get("type") == "try" and any(one["path"] == part for one in self.parts):
-            threading.Thread(target=self.try_without, args=(part,), daemon=True).start()
-
-    def _repr_mimebundle_(self, **options: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Add the picture as text and as HTML, for wherever no widget can live."""
-        data, metadata = super()._repr_mimebundle_(**options) or ({}, {})
-        return {**data, "text/plain": self.as_text(), "text/html": self.as_html()}, dict(metadata)
+        part = question.get("part")
+        if any(one["path"] == part for one in self.parts):
+            found = try_without(self._workspace, self.environment, str(part))
+            self.trials = {**self.trials, str(part): [asdict(one) for one in found]}
 
     def as_text(self) -> str:
         """Give the tree as plain text, and what was tried."""
@@ -335,5 +315,5 @@ def anatomy(environment: str = ".venv", *, without: Sequence[str] = ()) -> None:
         return
     picture = Anatomy(session.here(), environment)
     for part in without:
-        picture.try_without(part)
+        picture.ask({"part": part})
     show(picture)
