@@ -16,6 +16,7 @@ from autograder.environment import Environment, Facts
 from autograder.exceptions import BrokenExercise, Failed
 from autograder.repository import Repository
 from autograder.requirements import Requirements
+from autograder.source import Source
 from autograder.tree import Entry, Outside, Tree, resolve
 from autograder.wording import code, command, leaving, seen, unseen
 
@@ -28,6 +29,7 @@ __all__ = [
     "Ran",
     "Repository",
     "Requirements",
+    "Source",
     "Workspace",
 ]
 
@@ -179,6 +181,10 @@ class Workspace:
     def repository(self, path: str = "") -> Repository:
         """Give the git repository whose top is `path`; raises Failed if there is none."""
         return Repository(self.tree, path)
+
+    def source(self, path: str) -> Source:
+        """Give the Python source at `path`, read without running it; raises Failed if it isn't there or is no Python."""
+        return Source(self.file(path).path, self.file(path).content)
 
     def run(self, *argv: str, cwd: str = "") -> Ran:
         """Run a command in the sandbox, in a copy of the workspace (in `cwd`, relative to its top).
