@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import os
 import re
-import shutil
 import socket
-import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -19,54 +14,7 @@ import pytest
 from autograder.exceptions import CourseError
 from autograder.index import PackageIndex
 from autograder.index.known import bundled_wheels
-
-UV = shutil.which("uv", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
-needs_uv = pytest.mark.skipif(UV is None, reason="uv is not installed")
-
-
-@dataclass
-class Clients:
-    """The clients, one environment to work on, and nothing of this machine's configuration."""
-
-    folder: Path
-    index_url: str
-    pip: list[str]
-    environment: dict[str, str]
-
-    @property
-    def python(self) -> Path:
-        """The Python of the environment."""
-        return self.folder / "venv" / "bin" / "python"
-
-    def run(self, *argv: str | Path, fails: bool = False) -> str:
-        """Run a command, expect it to do well (or not), and give all it said."""
-        ran = subprocess.run(
-            [str(part) for part in argv],
-            cwd=self.folder,
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=120,
-        )
-        assert (ran.returncode != 0) == fails, ran.stdout
-        return ran.stdout
-
-    def install(self, *arguments: str, fails: bool = False) -> str:
-        """Let pip install into the environment."""
-        return self.run(*self.pip, "--python", self.python, "install", *arguments, fails=fails)
-
-    def uv(self, *arguments: str | Path, fails: bool = False) -> str:
-        """Run uv."""
-        assert UV is not None
-        return self.run(UV, *arguments, fails=fails)
-
-    @property
-    def installed(self) -> dict[str, str]:
-        """Name -> version of what is in the environment."""
-        (site_packages,) = self.folder.glob("venv/lib/python*/site-packages")
-        found = importlib.metadata.distributions(path=[str(site_packages)])
-        return {distribution.name: distribution.version for distribution in found}
+from index_clients import Clients, make_clients, needs_uv
 
 
 @pytest.fixture(scope="module")
@@ -117,27 +65,6 @@ def pip(
     if not files:
         pytest.skip("the mirror has not been fetched")
     return unpacked(index._store.place(files[-1]), tmp_path_factory.mktemp("newest"))
-
-
-def make_clients(folder: Path, url: str, pip: list[str]) -> Clients:
-    """Make an empty environment, and variables from nothing."""
-    environment = {
-        "PATH": "/usr/bin:/bin",
-        "HOME": str(folder),
-        "LANG": "C.UTF-8",
-        "PIP_CONFIG_FILE": os.devnull,
-        "PIP_INDEX_URL": url,
-        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-        "PIP_RETRIES": "0",
-        "UV_NO_CONFIG": "1",
-        "UV_DEFAULT_INDEX": url,
-        "UV_PYTHON": sys.executable,
-        "UV_PYTHON_DOWNLOADS": "never",
-        "UV_HTTP_RETRIES": "0",
-    }
-    clients = Clients(folder, url, pip, environment)
-    clients.run(sys.executable, "-m", "venv", "--without-pip", "venv")
-    return clients
 
 
 @pytest.fixture
