@@ -54,6 +54,10 @@ class IndexFile:
     """Of its METADATA, which is served beside it (PEP 658); empty for sdists."""
     source: str = ""
     """The file itself where it isn't in the store: the wheels that came with this Python."""
+    sites: tuple[str, ...] = ("pypi",)
+    """The indexes on which it stands."""
+    days_old: int | None = None
+    """It always seems to have been uploaded so many days ago, so that a lesson can speak of young releases; None: see `uploaded`."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,8 @@ def describe(
     uploaded: str = "",
     yanked: str | None = None,
     source: str = "",
+    sites: tuple[str, ...] = ("pypi",),
+    days_old: int | None = None,
 ) -> tuple[Held, bytes]:
     """Read a wheel or an sdist; gives what there is to know and its METADATA (empty for an sdist).
 
@@ -139,6 +145,8 @@ def describe(
         yanked=yanked,
         metadata_sha256=hashlib.sha256(meta).hexdigest() if is_wheel else "",
         source=source,
+        sites=sites,
+        days_old=days_old,
     )
     return Held(file, members, inner), meta if is_wheel else b""
 
@@ -242,7 +250,7 @@ class Store:
             rows: list[dict[str, Any]] = json.loads((self.tables / f"{name}.json").read_bytes())
             found = [
                 Held(
-                    IndexFile(**row["file"]),
+                    IndexFile(**{**row["file"], "sites": tuple(row["file"]["sites"])}),
                     row["members"],
                     [Inner(**inner) for inner in row["inner"]],
                 )
