@@ -16,6 +16,8 @@ import hashlib
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
 
@@ -24,9 +26,14 @@ from packaging.version import Version
 
 from autograder.index.known import Known, KnownWheel, bundled_wheels
 from autograder.index.mirror import fetch_mirror, locked_wheels, mirror_wheels
-from autograder.index.store import Held, IndexFile, Store, describe
+from autograder.index.store import Held, IndexFile, Store, describe, timestamp
 
 _HERE = Path(__file__).parent
+SITES = {
+    "pypi": "The course's package index",
+    "testpypi": "The course's package index for trying out",
+    "company": "The package index of the shop",
+}
 
 
 class PackageIndex:
@@ -35,12 +42,15 @@ class PackageIndex:
     def __init__(self, store: Store, held: Sequence[Held]) -> None:
         """Offer these files of the store; use `open`."""
         self._store = store
-        files: dict[str, dict[str, IndexFile]] = {}
-        for entry in held:
-            # A name stands for one file: the mirror's pip goes before the same one from ensurepip.
-            files.setdefault(entry.file.project, {}).setdefault(entry.file.filename, entry.file)
-        self._projects = {project: list(named.values()) for project, named in sorted(files.items())}
-        self._by_hash = {file.sha256: file for named in files.values() for file in named.values()}
+        self._sites: dict[str, dict[str, list[IndexFile]]] = {site: {} for site in SITES}
+        seen: set[tuple[str, str]] = set()
+        for file in sorted((_aged(entry.file) for entry in held), key=lambda file: file.project):
+            for site in file.sites:
+                # A name stands for one file: the mirror's pip goes before the same one from ensurepip.
+                if (site, file.filename) not in seen:
+                    seen.add((site, file.filename))
+                    self._sites[site].setdefault(file.project, []).append(file)
+        self._by_hash = {entry.file.sha256: entry.file for entry in reversed(held)}
         self.known = Known(store, held)
         there = {entry.file.sha256 for entry in held}
         self.missing = [locked.filename for locked in locked_wheels() if locked.sha256 not in there]
@@ -67,28 +77,28 @@ class PackageIndex:
 
     @property
     def projects(self) -> list[str]:
-        """The normalised names of all projects, sorted."""
-        return list(self._projects)
+        """The normalised names of all projects on the twin of PyPI, sorted."""
+        return list(self._sites["pypi"])
 
-    def files(self, name: str) -> list[IndexFile]:
-        """Give the files of a project, oldest version first; empty if there is no such project."""
-        found = self._projects.get(canonicalize_name(name), [])
+    def files(self, name: str, site: str = "pypi") -> list[IndexFile]:
+        """Give the files of a project on one index, oldest version first; empty if it has no such project."""
+        found = self._sites[site].get(canonicalize_name(name), [])
         return sorted(found, key=lambda file: (Version(file.version), file.filename))
 
-    def releases(self, name: str) -> list[str]:
-        """Give the versions of a project, oldest first, yanked ones and pre-releases included."""
-        return list(dict.fromkeys(file.version for file in self.files(name)))
+    def releases(self, name: str, site: str = "pypi") -> list[str]:
+        """Give the versions of a project on one index, oldest first, yanked ones and pre-releases included."""
+        return list(dict.fromkeys(file.version for file in self.files(name, site)))
 
     def serve(self, listener: socket.socket) -> AbstractContextManager[None]:
-        """Serve the index at `/pypi/simple/` on a listening socket until left.
+        """Serve the indexes at `/pypi/simple/`, `/testpypi/simple/` and `/company/simple/` on a listening socket until left.
 
         It is served by threads of this process; the socket stays open and the caller's.
         """
-        from autograder.index.protocol import Site
+        from autograder.index.site import Site
         from autograder.index.server import serving
 
-        site = Site("The course's package index", self._projects, self._open_file)
-        return serving(listener, {"pypi": site})
+        sites = {name: Site(title, self._sites[name], self._open_file) for name, title in SITES.items()}
+        return serving(listener, sites)
 
     def _open_file(self, sha256: str) -> BinaryIO:
         file = self._by_hash.get(sha256)
@@ -106,29 +116,38 @@ def _store(cache: Path | None) -> Store:
         from autograder.places import cache as course_cache
 
         cache = course_cache()
-    sources = [_HERE / name for name in ("fixtures.toml", "fixtures.py", "store.py")]
+    sources = [_HERE / name for name in ("fixtures.py", "writing.py", "store.py")]
+    sources += sorted(_HERE.glob("fixtures/*.toml"))
     key = hashlib.sha256(b"\0".join(path.read_bytes() for path in sources)).hexdigest()
     return Store(cache, key)
 
 
+def _aged(file: IndexFile) -> IndexFile:
+    """Let a file that is to seem young have been uploaded so many days ago; at midnight, so that a lock of today stays valid."""
+    if file.days_old is None:
+        return file
+    midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    return replace(file, uploaded=timestamp(midnight - timedelta(days=file.days_old)))
+
+
 def _fixtures(store: Store) -> list[Held]:
     def make() -> list[Held]:
-        from autograder.index.fixtures import read_fixtures, sdist, wheel
-        from autograder.index.store import timestamp
+        from autograder.index.fixtures import read_fixtures, texts
+        from autograder.index.writing import distributions
 
         found = []
-        for release in read_fixtures((_HERE / "fixtures.toml").read_text("utf-8")):
-            for kind, write in (("wheel", wheel), ("sdist", sdist)):
-                if kind in release.formats:
-                    filename, data = write(release)
-                    held, metadata = describe(
-                        filename,
-                        data,
-                        origin="fixture",
-                        uploaded=timestamp(release.uploaded),
-                        yanked=release.yanked,
-                    )
-                    found.append(store.keep(held, data, metadata))
+        for release in read_fixtures(texts()):
+            for filename, data in distributions(release):
+                held, metadata = describe(
+                    filename,
+                    data,
+                    origin="fixture",
+                    uploaded=timestamp(release.uploaded),
+                    yanked=release.yanked,
+                    sites=release.sites,
+                    days_old=release.days_old,
+                )
+                found.append(store.keep(held, data, metadata))
         return found
 
     return store.table("fixtures", make)

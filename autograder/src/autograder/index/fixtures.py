@@ -1,43 +1,39 @@
-"""The fixture distributions: one TOML file in, wheels and sdists out, byte for byte the same on every machine.
+"""The fixture distributions: what the TOML files in `fixtures/` say about them, read and checked.
 
-Lessons lock hashes of these files, so nothing may depend on the Python, the zlib, the clock, the umask or the time zone that
-wrote them.
-Hence wheels are stored, not deflated (zlib and zlib-ng compress differently), and sdists are gzip files made of stored blocks.
-
-Sources: binary distribution format (PEP 427), source distribution format (PEP 625, 643), core metadata 2.4 (PEP 639).
+`writing.py` makes files of them.
 """
 
 from __future__ import annotations
 
-__all__ = ["Release", "read_fixtures", "sdist", "wheel"]
+__all__ = ["FOLDER", "Advisory", "Project", "Release", "read_fixtures", "read_projects", "texts"]
 
-import base64
-import hashlib
-import io
-import json
 import re
-import struct
-import tarfile
 import tomllib
-import zipfile
-import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from datetime import UTC, datetime
+from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from autograder.exceptions import CourseError
 
+FOLDER = Path(__file__).with_name("fixtures")
+SITES = ("pypi", "testpypi", "company")
+STATUSES = ("active", "archived", "quarantined", "deprecated")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Release:
-    """One release of a fixture project, as `fixtures.toml` describes it."""
+    """One release of a fixture project, as a file in `fixtures/` describes it."""
 
     name: str
     version: str
     uploaded: datetime
     """When it appeared on the index, in UTC."""
     summary: str
+    days_old: int | None = None
+    """It seems to have been uploaded so many days before today, whatever `uploaded` says; the files don't change."""
+    sites: tuple[str, ...] = ("pypi",)
     readme: str = ""
     author: str = ""
     licence_text: str = ""
@@ -49,71 +45,169 @@ class Release:
     yanked: str | None = None
     """The reason of the yank; None when the release was not yanked."""
     formats: list[str] = field(default_factory=lambda: ["wheel", "sdist"])
-    tag: str = "py3-none-any"
+    tags: list[str] = field(default_factory=lambda: ["py3-none-any"])
+    """One wheel is made for each."""
     files: dict[str, str] = field(default_factory=dict)
     """Path inside the wheel -> text; `@VERSION@` stands for the version."""
+    sdist_files: dict[str, str] = field(default_factory=dict)
+    """Path inside the sdist -> text. With a pyproject.toml or a setup.py among them, flit-core is not asked to build it."""
 
     @property
     def stem(self) -> str:
         """The start of its file names: normalised name, with underscores, and version."""
         return f"{re.sub(r'[-_.]+', '_', self.name).lower()}-{self.version}"
 
+    @property
+    def modules(self) -> list[str]:
+        """The modules and packages at its top."""
+        return sorted({path.split("/")[0].removesuffix(".py") for path in self.files})
 
-_KEYS = {entry.name.replace("_", "-"): entry.name for entry in fields(Release)}
+
+@dataclass(frozen=True, kw_only=True)
+class Advisory:
+    """What is known about a vulnerability."""
+
+    id: str
+    """Such as PYSEC-2026-1."""
+    aliases: list[str] = field(default_factory=list)
+    summary: str
+    details: str
+    introduced: str = "0"
+    """The first version that has it."""
+    fixed: str = ""
+    """The first version without it; empty when there is none."""
+    published: datetime
+    severity: str = ""
+    """A CVSS vector."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Project:
+    """A fixture project. One name may be described twice, for different indexes."""
+
+    name: str
+    sites: tuple[str, ...]
+    lessons: list[int]
+    """Those that need it."""
+    why: str
+    """What it is good for, in one sentence for authors."""
+    status: str
+    """`active`, `archived`, `quarantined` or `deprecated` (PEP 792)."""
+    status_reason: str
+    releases: list[Release]
+    advisories: list[Advisory]
+
+
+_RELEASE = {entry.name.replace("_", "-"): entry.name for entry in fields(Release)} | {"index": "sites"}
+_ADVISORY = {entry.name: entry.name for entry in fields(Advisory)}
+_PROJECT = ("lessons", "why", "status", "status-reason", "advisory")
 _TYPES: dict[str, type] = {
-    "uploaded": datetime,
-    **dict.fromkeys(("requires", "formats"), list),
-    **dict.fromkeys(("extras", "scripts", "entry-points", "files"), dict),
+    **dict.fromkeys(("uploaded", "published"), datetime),
+    **dict.fromkeys(("requires", "formats", "tags", "index", "lessons", "advisory", "aliases"), list),
+    **dict.fromkeys(("extras", "scripts", "entry-points", "files", "sdist-files"), dict),
+    "days-old": int,
 }
+del _RELEASE["sites"]
 
 
-def read_fixtures(text: str) -> list[Release]:
-    """Read the description of all fixtures, in the order of the file.
+def texts(folder: Path = FOLDER) -> dict[str, str]:
+    """Give the files that describe all fixtures: name -> text."""
+    return {path.name: path.read_text("utf-8") for path in sorted(folder.glob("*.toml"))}
+
+
+def read_fixtures(described: Mapping[str, str]) -> list[Release]:
+    """Read the releases of all projects; see `read_projects`."""
+    return [release for project in read_projects(described) for release in project.releases]
+
+
+def read_projects(described: Mapping[str, str]) -> list[Project]:
+    """Read what files (name -> text) say about all fixtures, in the order of the files.
 
     What a project says holds for each of its releases; a release's own key replaces it, except that `files` are put together.
-    `[defaults]` does the same for all projects.
+    `[defaults]` in any of the files does the same for all projects.
 
     Raises:
-        CourseError: the text is no TOML, or a key is unknown, missing or of the wrong type; names the place.
+        CourseError: a text is no TOML, or a key is unknown, missing or of the wrong type; names the place.
     """
-    try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise _wrong("fixtures.toml", str(error)) from None
-    defaults = table.get("defaults", {})
-    releases: list[Release] = []
-    for name, project in table.get("project", {}).items():
-        own = {key: value for key, value in project.items() if key != "release"}
-        for number, release in enumerate(project.get("release", []), 1):
-            place = f"project {name}, release {release.get('version', f'number {number}')}"
-            files = {**own.get("files", {}), **release.get("files", {})}
-            releases.append(_release(place, {"name": name, **defaults, **own, **release, "files": files}))
-    seen: set[str] = set()
-    for entry in releases:
-        if entry.stem in seen:
-            raise _wrong(f"project {entry.name}, release {entry.version}", "it is described twice")
-        seen.add(entry.stem)
-    return releases
+    tables: dict[str, dict[str, Any]] = {}
+    for filename, text in described.items():
+        try:
+            tables[filename] = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise _wrong(filename, str(error)) from None
+    defaults = {key: value for table in tables.values() for key, value in table.get("defaults", {}).items()}
+    projects = [
+        _project(f"{filename}: project {key}", {"name": key, **defaults, **table})
+        for filename, everything in tables.items()
+        for key, table in everything.get("project", {}).items()
+    ]
+    seen: set[tuple[str, str]] = set()
+    for project in projects:
+        for release in project.releases:
+            for site in release.sites:
+                if (release.stem, site) in seen:
+                    raise _wrong(f"project {project.name}, release {release.version}", f"{site} has it twice")
+                seen.add((release.stem, site))
+    return projects
+
+
+def _project(place: str, table: Mapping[str, Any]) -> Project:
+    shared = {key: value for key, value in table.items() if key not in ("release", *_PROJECT)}
+    own = {key: table[key] for key in _PROJECT if key in table}
+    _check(place, own, _PROJECT)
+    if table.get("status", "active") not in STATUSES:
+        raise _wrong(place, f"`status` may be {', '.join(STATUSES)}, not {table['status']}")
+    releases = []
+    for number, release in enumerate(table.get("release", []), 1):
+        merged = {
+            key: {**shared.get(key, {}), **release.get(key, {})}
+            for key in ("files", "sdist-files")
+            if isinstance(shared.get(key, {}), dict) and isinstance(release.get(key, {}), dict)
+        }
+        named = f"{place}, release {release.get('version', f'number {number}')}"
+        releases.append(_release(named, {**shared, **release, **merged}))
+    advisories = []
+    for advisory in table.get("advisory", []):
+        named = f"{place}, advisory {advisory.get('id', '')}"
+        _check(named, advisory, _ADVISORY, required=("id", "summary", "details", "published"))
+        advisories.append(Advisory(**advisory))
+    return Project(
+        name=table["name"],
+        sites=tuple(dict.fromkeys(site for release in releases for site in release.sites)),
+        lessons=table.get("lessons", []),
+        why=table.get("why", ""),
+        status=table.get("status", "active"),
+        status_reason=table.get("status-reason", ""),
+        releases=releases,
+        advisories=advisories,
+    )
+
+
+def _check(place: str, values: Mapping[str, Any], known: Any, required: tuple[str, ...] = ()) -> None:
+    for key, value in values.items():
+        wanted = _TYPES.get(key, str)
+        if key not in known:
+            raise _wrong(place, f"`{key}` is no known key; known are {', '.join(sorted(known))}")
+        if not isinstance(value, wanted):
+            raise _wrong(place, f"`{key}` must be of type {wanted.__name__}")
+        if isinstance(value, datetime) and value.tzinfo is None:
+            raise _wrong(place, f"`{key}` needs a time zone, such as the Z in 2024-02-12T09:30:00Z")
+    for key in required:
+        if key not in values:
+            raise _wrong(place, f"`{key}` is missing")
 
 
 def _release(place: str, values: Mapping[str, Any]) -> Release:
-    for key, value in values.items():
-        wanted = _TYPES.get(key, str)
-        if key not in _KEYS:
-            raise _wrong(place, f"`{key}` is no known key; known are {', '.join(sorted(_KEYS))}")
-        if not isinstance(value, wanted):
-            raise _wrong(place, f"`{key}` must be of type {wanted.__name__}")
-    for key in ("version", "uploaded", "summary"):
-        if key not in values:
-            raise _wrong(place, f"`{key}` is missing")
-    release = Release(**{_KEYS[key]: value for key, value in values.items()})
-    if release.uploaded.tzinfo is None:
-        raise _wrong(place, "`uploaded` needs a time zone, such as the Z in 2024-02-12T09:30:00Z")
+    _check(place, values, _RELEASE, required=("version", "uploaded", "summary"))
+    read = {_RELEASE[key]: value for key, value in values.items()}
+    release = Release(**{**read, "sites": tuple(values.get("index", ["pypi"]))})
+    if unknown := set(release.sites) - set(SITES):
+        raise _wrong(place, f"`index` may hold {', '.join(SITES)}, not {', '.join(sorted(unknown))}")
     if not release.files:
         raise _wrong(place, "it has no files")
     if unknown := set(release.formats) - {"wheel", "sdist"}:
-        raise _wrong(place, f"`formats` may hold wheel and sdist, not {', '.join(unknown)}")
-    if "sdist" in release.formats and len(_modules(release)) != 1:
+        raise _wrong(place, f"`formats` may hold wheel and sdist, not {', '.join(sorted(unknown))}")
+    if "sdist" in release.formats and not release.sdist_files and len(release.modules) != 1:
         raise _wrong(place, "an sdist must hold exactly one module or package")
     return release
 
@@ -121,149 +215,5 @@ def _release(place: str, values: Mapping[str, Any]) -> Release:
 def _wrong(place: str, what: str) -> CourseError:
     return CourseError(
         f"The index's fixtures can't be read: {place}: {what}.",
-        "Mend autograder/src/autograder/index/fixtures.toml.",
+        "Mend that file in autograder/src/autograder/index/fixtures/.",
     )
-
-
-def _modules(release: Release) -> list[str]:
-    return sorted({path.split("/")[0].removesuffix(".py") for path in release.files})
-
-
-def _contents(release: Release) -> dict[str, bytes]:
-    return {path: text.replace("@VERSION@", release.version).encode() for path, text in release.files.items()}
-
-
-def metadata(release: Release) -> bytes:
-    """Write its METADATA (in a wheel) or PKG-INFO (in an sdist): core metadata 2.4."""
-    lines = [
-        "Metadata-Version: 2.4",
-        f"Name: {release.name}",
-        f"Version: {release.version}",
-        f"Summary: {release.summary}",
-    ]
-    if release.author:
-        lines.append(f"Author-email: {release.author}")
-    if release.licence_text:
-        lines += ["License-Expression: MIT", "License-File: LICENSE"]
-    if release.requires_python:
-        lines.append(f"Requires-Python: {release.requires_python}")
-    lines += [f"Requires-Dist: {requirement}" for requirement in release.requires]
-    for extra, requirements in release.extras.items():
-        lines.append(f"Provides-Extra: {extra}")
-        lines += [f'Requires-Dist: {requirement}; extra == "{extra}"' for requirement in requirements]
-    lines += ["Description-Content-Type: text/markdown", "", _readme(release)]
-    return "\n".join(lines).encode()
-
-
-def _readme(release: Release) -> str:
-    return f"# {release.name}\n\n{release.readme.strip() or release.summary}\n"
-
-
-def _entry_points(release: Release) -> str:
-    groups = dict(release.entry_points)
-    if release.scripts:
-        groups["console_scripts"] = release.scripts
-    return "\n".join(
-        f"[{group}]\n" + "".join(f"{name} = {target}\n" for name, target in sorted(entries.items()))
-        for group, entries in sorted(groups.items())
-    )
-
-
-def wheel(release: Release) -> tuple[str, bytes]:
-    """Write its wheel; gives the file's name and content."""
-    info = f"{release.stem}.dist-info"
-    contents = _contents(release)
-    contents[f"{info}/METADATA"] = metadata(release)
-    pure = "true" if release.tag.endswith("-any") else "false"
-    contents[f"{info}/WHEEL"] = (
-        f"Wheel-Version: 1.0\nGenerator: wheelhouse\nRoot-Is-Purelib: {pure}\nTag: {release.tag}\n"
-    ).encode()
-    if entry_points := _entry_points(release):
-        contents[f"{info}/entry_points.txt"] = entry_points.encode()
-    if release.licence_text:
-        contents[f"{info}/licenses/LICENSE"] = release.licence_text.encode()
-    record = [f"{path},{_record_hash(data)},{len(data)}" for path, data in contents.items()]
-    contents[f"{info}/RECORD"] = "\n".join([*record, f"{info}/RECORD,,", ""]).encode()
-
-    moment = release.uploaded.astimezone(UTC)
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        for path, data in contents.items():
-            member = zipfile.ZipInfo(path, moment.timetuple()[:6])
-            member.create_system = 3  # Unix, whatever wrote it
-            member.external_attr = 0o100644 << 16
-            archive.writestr(member, data)
-    return f"{release.stem}-{release.tag}.whl", buffer.getvalue()
-
-
-def _record_hash(data: bytes) -> str:
-    digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
-    return f"sha256={digest}"
-
-
-def sdist(release: Release) -> tuple[str, bytes]:
-    """Write its sdist, a project that flit-core builds; gives the file's name and content."""
-    contents = {f"src/{path}": data for path, data in _contents(release).items()}
-    contents["pyproject.toml"] = _pyproject(release).encode()
-    contents["README.md"] = _readme(release).encode()
-    contents["PKG-INFO"] = metadata(release)
-    if release.licence_text:
-        contents["LICENSE"] = release.licence_text.encode()
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
-        for path, data in sorted(contents.items()):
-            member = tarfile.TarInfo(f"{release.stem}/{path}")
-            member.size = len(data)
-            member.mtime = int(release.uploaded.timestamp())
-            archive.addfile(member, io.BytesIO(data))
-    return f"{release.stem}.tar.gz", _gzip(buffer.getvalue())
-
-
-def _gzip(data: bytes) -> bytes:
-    """Wrap `data` into a gzip file of stored blocks, written by hand: no zlib may have a say (RFC 1951, 1952)."""
-    blocks = [data[start : start + 65535] for start in range(0, len(data), 65535)] or [b""]
-    parts = [b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"]
-    for number, block in enumerate(blocks, 1):
-        last = number == len(blocks)
-        parts += [struct.pack("<BHH", last, len(block), len(block) ^ 0xFFFF), block]
-    parts.append(struct.pack("<II", zlib.crc32(data), len(data) & 0xFFFFFFFF))
-    return b"".join(parts)
-
-
-def _pyproject(release: Release) -> str:
-    def strings(values: Iterable[str]) -> str:
-        return "[" + ", ".join(json.dumps(value) for value in values) + "]"
-
-    def table(name: str, values: Mapping[str, str]) -> list[str]:
-        return ["", f"[{name}]", *(f"{json.dumps(key)} = {value}" for key, value in values.items())]
-
-    def targets(entries: Mapping[str, str]) -> dict[str, str]:
-        return {name: json.dumps(target) for name, target in entries.items()}
-
-    lines = [
-        "[build-system]",
-        'requires = ["flit_core>=3.11"]',
-        'build-backend = "flit_core.buildapi"',
-        "",
-        "[project]",
-        f"name = {json.dumps(release.name)}",
-        f"version = {json.dumps(release.version)}",
-        f"description = {json.dumps(release.summary)}",
-        'readme = "README.md"',
-    ]
-    if release.licence_text:
-        lines += ['license = "MIT"', 'license-files = ["LICENSE"]']
-    if release.requires_python:
-        lines.append(f"requires-python = {json.dumps(release.requires_python)}")
-    lines.append(f"dependencies = {strings(release.requires)}")
-    if release.extras:
-        lines += table(
-            "project.optional-dependencies",
-            {extra: strings(requirements) for extra, requirements in release.extras.items()},
-        )
-    if release.scripts:
-        lines += table("project.scripts", targets(release.scripts))
-    for group, entries in release.entry_points.items():
-        lines += table(f"project.entry-points.{json.dumps(group)}", targets(entries))
-    lines += table("tool.flit.module", {"name": json.dumps(_modules(release)[0])})
-    return "\n".join([*lines, ""])
