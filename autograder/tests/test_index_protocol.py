@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from packaging.utils import parse_sdist_filename, parse_wheel_filename
 
 from autograder.index import PackageIndex
-from autograder.index.protocol import HTML, JSON, Answer, Site, answer, byte_range, negotiate
+from autograder.index.answers import HTML, JSON, Answer, byte_range, negotiate
+from autograder.index.protocol import answer
+from autograder.index.site import Site
 from autograder.index.store import IndexFile
 
 STRANGE = IndexFile(

@@ -19,7 +19,9 @@ from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 
-from autograder.index.protocol import Answer, Site, answer
+from autograder.index.answers import Answer
+from autograder.index.protocol import answer
+from autograder.index.site import Site
 
 MOST_CONNECTIONS = 128
 """More than this at once are told to come back."""
