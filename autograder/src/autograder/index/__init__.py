@@ -94,8 +94,8 @@ class PackageIndex:
 
         It is served by threads of this process; the socket stays open and the caller's.
         """
-        from autograder.index.site import Site
         from autograder.index.server import serving
+        from autograder.index.site import Site
 
         sites = {name: Site(title, self._sites[name], self._open_file) for name, title in SITES.items()}
         return serving(listener, sites)
