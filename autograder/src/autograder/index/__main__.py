@@ -14,7 +14,7 @@ from pathlib import Path
 
 from autograder.exceptions import CourseError, UsageError
 from autograder.index import PackageIndex
-from autograder.index.mirror import lock_mirror
+from autograder.index.mirror_lock import lock_mirror
 
 EXAMPLE = """\
 example:

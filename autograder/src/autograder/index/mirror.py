@@ -6,74 +6,46 @@ Without them the course still runs on its fixtures: a missing mirror is no error
 
 from __future__ import annotations
 
-__all__ = ["Locked", "fetch_mirror", "lock_mirror", "locked_wheels", "mirror_wheels"]
+__all__ = ["Locked", "bar", "fetch_mirror", "locked_wheels", "mirror_wheels"]
 
 import hashlib
 import importlib.util
 import os
-import re
 import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from autograder.exceptions import CourseError
 from autograder.index.known import bundled_wheels
+from autograder.index.mirror_lock import Locked, fitting, read_lock
 from autograder.index.store import Held, Store, describe
 
-_HERE = Path(__file__).parent
 _BATCH = 6
 """So many at once: what an earlier batch fetched survives when the network goes away."""
+_AT_ONCE = 3
+"""So many pips at once: most of the time each waits for the network."""
 _SECONDS = 600
 _AGAIN = "run `python -m autograder.index --fetch-mirror` again: it goes on where it stopped."
 
 
-@dataclass(frozen=True)
-class Locked:
-    """One line of `mirror.txt`."""
-
-    requirement: str
-    """Such as `pip==26.3`."""
-    sha256: str
-    filename: str
-
-    def __str__(self) -> str:
-        """Write it as a line that pip reads too."""
-        return f"{self.requirement} --hash=sha256:{self.sha256}  # {self.filename}"
-
-
 def locked_wheels(text: str | None = None) -> list[Locked]:
-    """Read `mirror.txt`, or the text given.
-
-    Raises:
-        CourseError: a line is neither a comment nor a locked wheel.
-    """
-    if text is None:
-        text = (_HERE / "mirror.txt").read_text("utf-8")
-    found = []
-    for number, line in enumerate(text.splitlines(), 1):
-        if not line.strip() or line.startswith("#"):
-            continue
-        match = re.fullmatch(r"([\w.-]+==[\w.!+-]+) --hash=sha256:([0-9a-f]{64})  # ([\w.+-]+-none-any\.whl)", line)
-        if match is None:
-            raise CourseError(
-                f"Line {number} of the index's mirror.txt is no locked wheel.",
-                "Write the file anew by `python -m autograder.index --lock-mirror`.",
-            )
-        found.append(Locked(match[1], match[2], match[3]))
-    return found
+    """Give those files of `mirror.txt`, or of the text given, that fit the Python that runs; see `read_lock`."""
+    return fitting(read_lock(text))
 
 
 def mirror_wheels(store: Store, wanted: Sequence[Locked] | None = None) -> list[Held]:
     """Give those wheels of the mirror (or of `wanted`) that have been fetched."""
     found = []
     for locked in locked_wheels() if wanted is None else wanted:
+        # the moment is part of the table, and of its name, so that a better lock is believed
+        moment = "".join(filter(str.isdigit, locked.uploaded))
         try:
-            found += store.table(f"mirror-{locked.sha256}", lambda: [_described(store, locked)])  # noqa: B023
+            found += store.table(f"mirror-{locked.sha256}-{moment}", lambda: [_described(store, locked)])  # noqa: B023
         except FileNotFoundError:
             continue
     return found
@@ -85,8 +57,14 @@ def _described(store: Store, locked: Locked) -> Held:
     if hashlib.sha256(data).hexdigest() != locked.sha256:
         path.unlink(missing_ok=True)
         raise FileNotFoundError(path)
-    held, metadata = describe(locked.filename, data, origin="mirror")
+    held, metadata = describe(locked.filename, data, origin="mirror", uploaded=locked.uploaded)
     return store.keep(held, data, metadata)
+
+
+def bar(done: int, whole: int) -> str:
+    """Draw how far we are: `[#######-------------]  7 of 20`."""
+    filled = 20 * done // max(whole, 1)
+    return f"[{'#' * filled}{'-' * (20 - filled)}] {done:>{len(str(whole))}} of {whole}"
 
 
 def fetch_mirror(store: Store, say: Callable[[str], None] = print, wanted: Sequence[Locked] | None = None) -> list[str]:
@@ -95,29 +73,32 @@ def fetch_mirror(store: Store, say: Callable[[str], None] = print, wanted: Seque
     Can be broken off and called again at any time, also by several processes at once. `say` is told of the progress.
 
     Raises:
-        CourseError: pip couldn't fetch something, or gave other files than the locked ones.
+        CourseError: pip couldn't fetch something, or gave other files than the locked ones; all that could be had is there.
     """
     wanted = locked_wheels() if wanted is None else wanted
     have = {held.file.sha256 for held in mirror_wheels(store, wanted)}
     missing = [locked for locked in wanted if locked.sha256 not in have]
-    if not missing:
-        say(f"mirror: all {len(wanted)} distributions are here")
-        return []
-    came: list[str] = []
-    for start in range(0, len(missing), _BATCH):
-        batch = missing[start : start + _BATCH]
-        done = len(wanted) - len(missing) + start
-        names = ", ".join(locked.requirement for locked in batch)
-        say(f"mirror: {done} of {len(wanted)} distributions are here, fetching {names}")
-        with _folder(store) as folder:
-            lines = [f"{locked}\n" for locked in batch]
-            _download(lines, folder)
-            for locked in batch:
-                path = folder / "wheels" / locked.filename
-                if not path.is_file():
-                    raise CourseError(f"pip ended well but did not fetch {locked.filename}.", f"Please {_AGAIN}")
-                store.put(path.read_bytes())
-                came.append(locked.filename)
+    if missing:
+        say(f"mirror {bar(len(have), len(wanted))} distributions")
+    came: list[Locked] = []
+    failed: list[tuple[list[Locked], CourseError]] = []
+
+    def fetch(batches: Sequence[list[Locked]]) -> None:
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            for batch, problem in zip(batches, pool.map(lambda one: _fetch(store, one), batches), strict=True):
+                if problem is None:
+                    came.extend(batch)
+                    say(f"mirror {bar(len(have) + len(came), len(wanted))} distributions")
+                else:
+                    failed.append((batch, problem))
+
+    fetch(_batches(missing))
+    if came and (again := [locked for batch, _ in failed if len(batch) > 1 for locked in batch]):
+        # the network works, so it is one of each batch that can't be had, not all of it
+        failed = [entry for entry in failed if len(entry[0]) == 1]
+        fetch([[locked] for locked in again])
+    if failed:
+        raise failed[0][1]
     got = {held.file.sha256 for held in mirror_wheels(store, wanted)}
     if wrong := [locked.filename for locked in wanted if locked.sha256 not in got]:
         raise CourseError(
@@ -125,7 +106,35 @@ def fetch_mirror(store: Store, say: Callable[[str], None] = print, wanted: Seque
             f"Look at pip's configuration (`pip config list`), then {_AGAIN}",
         )
     say(f"mirror: all {len(wanted)} distributions are here")
-    return came
+    return [locked.filename for locked in missing]
+
+
+def _batches(missing: Sequence[Locked]) -> list[list[Locked]]:
+    """Divide the files; none holds two versions of one distribution, which pip would take for a contradiction."""
+    made: list[list[Locked]] = []
+    for locked in missing:
+        for batch in made:
+            if len(batch) < _BATCH and locked.project not in {other.project for other in batch}:
+                batch.append(locked)
+                break
+        else:
+            made.append([locked])
+    return made
+
+
+def _fetch(store: Store, batch: Sequence[Locked]) -> CourseError | None:
+    """Fetch a few files; gives the reason where one of them can't be had."""
+    try:
+        with _folder(store) as folder:
+            _download([f"{locked}\n" for locked in batch], folder)
+            for locked in batch:
+                path = folder / "wheels" / locked.filename
+                if not path.is_file():
+                    return CourseError(f"pip ended well but did not fetch {locked.filename}.", f"Please {_AGAIN}")
+                store.put(path.read_bytes())
+    except CourseError as error:
+        return error
+    return None
 
 
 @contextmanager
@@ -187,27 +196,3 @@ def _download(lines: list[str], folder: Path) -> None:
             "Look at the network and at pip's configuration (`pip config list`), then "
             f"{_AGAIN} Without it the course runs, but nothing can be built from source.",
         )
-
-
-def lock_mirror() -> None:
-    """Write `mirror.txt` anew from `mirror.in`; for authors, needs uv and a network."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        full = folder / "full.txt"
-        options = "-q --no-annotate --no-emit-index-url --universal --python-version 3.11 --generate-hashes --no-header"
-        subprocess.run(
-            ["uv", "pip", "compile", *options.split(), str(_HERE / "mirror.in"), "-o", str(full)],
-            check=True,
-        )
-        # What only Windows needs (it has a marker) is never asked for where the course runs.
-        entries = re.split(r"\n(?=\S)", full.read_text("utf-8").strip())
-        _download([f"{entry}\n" for entry in entries if "os_name == 'nt'" not in entry], folder)
-        lines = []
-        for path in sorted((folder / "wheels").iterdir()):
-            project, version = path.name.split("-")[:2]
-            digest = hashlib.sha256(path.read_bytes()).hexdigest()
-            lines.append(str(Locked(f"{project.replace('_', '-')}=={version}", digest, path.name)))
-    comment = "# Written by `python -m autograder.index --lock-mirror` from mirror.in: one pure wheel a line.\n"
-    text = comment + "\n".join(lines) + "\n"
-    locked_wheels(text)
-    (_HERE / "mirror.txt").write_text(text, "utf-8")
