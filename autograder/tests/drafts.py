@@ -7,7 +7,7 @@ from pathlib import Path
 from autograder import folder
 from autograder.exercise import Exercise, load_exercise
 from autograder.folder import index
-from autograder.snapshot import SnapshotTree, pack
+from autograder.snapshot import SnapshotTree
 from test_exercise import PAGE
 
 __all__ = ["snapshot_of", "write_draft"]
@@ -61,5 +61,5 @@ def snapshot_of(exercise: Exercise, label: str | None) -> SnapshotTree:
     live = folder.begin_free("shelves", fresh=True)
     if label is not None:
         (live.project / "label.txt").write_text(label)
-    data = pack(live.tree, live.facts, index().known, exercise=exercise.id)
+    data = live.snapshot()
     return SnapshotTree.open(data, index().known)

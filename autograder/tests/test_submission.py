@@ -25,7 +25,7 @@ def untouched(pristine: Callable[[Exercise], Path]) -> bytes:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("WHEELHOUSE_LABS", str(pristine(EXERCISE)))
         live = open_workspace(EXERCISE)
-        return pack(live.tree, live.facts, index().known, exercise=EXERCISE.id)
+        return live.snapshot()
 
 
 def notices(graded: dict[int, Graded]) -> set[str]:

@@ -16,7 +16,7 @@ from autograder.folder import remove_tree, sandbox, signature
 from autograder.places import cache
 from autograder.sandbox import Limits, Place, Sandbox
 from autograder.sandbox.system_python import make_system, system_python_version
-from autograder.snapshot import SnapshotTree, restore
+from autograder.snapshot import SnapshotTree, restore, restore_published
 from autograder.verdict import Outcome
 from autograder.workspace import Ran
 
@@ -66,7 +66,9 @@ class Stage:
     @staticmethod
     def _state(place: Place) -> tuple[str, ...]:
         """Look at what a command may change; the sandbox's own lock beside it is none of its business."""
-        seen = (place.project, place.home, place.system / "bin", place.system / "site-packages")
+        seen = [place.project, place.home, place.system / "bin", place.system / "site-packages"]
+        if place.published is not None:
+            seen.append(place.published)
         return tuple(signature(folder) for folder in seen)
 
     def _remove(self) -> None:
@@ -89,12 +91,13 @@ class Stage:
             box = self._box
             self._folder = Path(tempfile.mkdtemp(prefix="wheelhouse-", dir=_quick_folder()))
             project, home, system = (self._folder / name for name in ("project", "home", "system"))
-            for folder in (project, home, system):
+            published = self._folder / "published"
+            for folder in (project, home, system, published):
                 folder.mkdir()
             make_system(system)
             # the basic tier can't show a folder elsewhere than where it is
             root = None if box.tier == "basic" else self.tree.facts.root
-            place = Place(project, home, system, root=root)
+            place = Place(project, home, system, root=root, published=published)
             self.missing = restore(
                 self.tree,
                 project,
@@ -102,6 +105,8 @@ class Stage:
                 root=box.root(place),
                 python_home=str(box.python_home(place)),
             )
+            if self.tree.published is not None:
+                restore_published(self.tree.published, published)
             box.run(["true"], place)  # so that what the sandbox itself puts there is no change of a check's
             self._mark = self._state(place)
             self._place = place

@@ -5,6 +5,7 @@
     labs/06-virtual-environments/                      the workspace, which the learner sees and edits
     labs/.wheelhouse/06-virtual-environments/home/     their HOME in the sandbox
     labs/.wheelhouse/06-virtual-environments/system/   the system Python's own parts, which they may pollute
+    labs/.wheelhouse/06-virtual-environments/published/   what they published to the index, and its journal
     labs/.wheelhouse/06-virtual-environments/workspace.json   written last: without it the workspace was never finished
     labs/.wheelhouse/current                           the workspace begun last, which a new shell opens
 """
@@ -33,6 +34,7 @@ from autograder.index import PackageIndex
 from autograder.places import course_root, labs
 from autograder.sandbox import Limits, Place, Sandbox, choose
 from autograder.sandbox.system_python import make_system, system_python_version
+from autograder.snapshot import pack
 from autograder.tree import FolderTree
 from autograder.workspace import Facts
 
@@ -93,7 +95,7 @@ class LiveWorkspace:
     @property
     def place(self) -> Place:
         """What the sandbox shows of it."""
-        return Place(self.project, self.state / "home", self.state / "system")
+        return Place(self.project, self.state / "home", self.state / "system", published=self.state / "published")
 
     @property
     def made(self) -> int:
@@ -125,6 +127,20 @@ class LiveWorkspace:
         if self._tree is None:
             self._tree = FolderTree(self.project, self.root)
         return self._tree
+
+    @property
+    def published(self) -> FolderTree:
+        """What was published from it; an empty tree before anything was."""
+        return FolderTree(self.state / "published")
+
+    def snapshot(self) -> bytes:
+        """Pack its state, for whoever checks it, here or elsewhere.
+
+        Raises:
+            SnapshotError: it holds more than a snapshot may.
+        """
+        exercise = self.exercise.id if self.exercise else ""
+        return pack(self.tree, self.facts, index().known, exercise=exercise, published=self.published)
 
     def save(self) -> None:
         """Write down what is known of it, so that a crash leaves the old record or the new one."""
@@ -254,6 +270,7 @@ def _make(live: LiveWorkspace) -> None:
         (live.state / "begun").touch()  # from here on what lies there is ours
         for folder in (live.project, live.place.home):
             _empty(folder)
+        remove_tree(live.state / "published")
         make_system(live.place.system)
         exercise = live.exercise
         if exercise is not None:

@@ -24,7 +24,7 @@ from autograder.exceptions import (
 )
 from autograder.exercise import Check, Exercise, Task, find_exercise
 from autograder.folder import LiveWorkspace, index, signature, submit_folder, undisturbed
-from autograder.snapshot import SnapshotTree, digest, pack
+from autograder.snapshot import SnapshotTree, digest
 from autograder.verdict import Outcome, TaskVerdict, Verdict
 from autograder.workspace import Workspace
 
@@ -76,7 +76,8 @@ def evaluate(
     """
     chosen = tuple(checks) if checks is not None else exercise.checks
     outcomes: dict[Check, Outcome] = {}
-    state = hashlib.sha256(f"{digest(tree)} {tree.facts}".encode()).hexdigest()
+    published = digest(tree.published) if tree.published is not None else ""
+    state = hashlib.sha256(f"{digest(tree)} {published} {tree.facts}".encode()).hexdigest()
     reading = Workspace(tree, tree.facts, index().known)
     with Stage(tree, tier, trusted=trusted) as stage:
         running = Workspace(tree, tree.facts, index().known, stage.act)
@@ -152,11 +153,11 @@ def check_live(live: LiveWorkspace, *, acting: bool = True, submit: bool = True)
     target = submit_folder(live) if submit else None
     written = target / snapshot_name(exercise) if target else None
     with undisturbed(live):
-        mark = (signature(live.project), acting, written)
+        mark = (f"{signature(live.project)} {signature(live.state / 'published')}", acting, written)
         known = _latest.get(live.project)
         if known is not None and known[0] == mark and (written is None or written.exists()):
             return known[1]
-        data = pack(live.tree, live.facts, index().known, exercise=exercise.id)
+        data = live.snapshot()
     if written is not None:  # before the checks, which may take seconds: what another process writes meanwhile is newer
         _write(written, data)
     verdict = check_snapshot(data, acting=acting, tier=live.tier, trusted=True)

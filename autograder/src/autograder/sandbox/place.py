@@ -59,6 +59,8 @@ class Place:
     root: PurePosixPath | None = None
     """Where the project must appear; None leaves it to the tier. Only the strong tier can grant a wish."""
     read_only_project: bool = False
+    published: Path | None = None
+    """What was published from here to the index: see `autograder.index.journal`. None: nothing can be."""
 
     def __post_init__(self) -> None:
         """Refuse a root that would cover the system's own files: it comes from a snapshot, which is hostile input.

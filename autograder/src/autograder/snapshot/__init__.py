@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from autograder.snapshot.opening import SnapshotTree
 from autograder.snapshot.packing import pack
-from autograder.snapshot.restoring import restore
+from autograder.snapshot.restoring import restore, restore_published
 from autograder.snapshot.state import LIMITS, Limits, digest, travels
 
-__all__ = ["LIMITS", "Limits", "SnapshotTree", "digest", "pack", "restore", "travels"]
+__all__ = ["LIMITS", "Limits", "SnapshotTree", "digest", "pack", "restore", "restore_published", "travels"]

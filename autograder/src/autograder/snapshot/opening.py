@@ -12,9 +12,10 @@ from autograder.distribution import Known
 from autograder.environment import Facts
 from autograder.exceptions import SnapshotError
 from autograder.snapshot.manifest import ManifestReader, damaged
+from autograder.snapshot.packing import is_published
 from autograder.snapshot.records import full
-from autograder.snapshot.state import FOLDER, LIMITS, Node
-from autograder.tree import Entry
+from autograder.snapshot.state import FOLDER, LIMITS, PUBLISHED, Node
+from autograder.tree import Entry, Tree
 
 __all__ = ["SnapshotTree"]
 
@@ -32,11 +33,17 @@ class SnapshotTree:
         self.facts = facts
         self.exercise = exercise
         """The exercise's id; empty for a workspace that belongs to none."""
-        self.nodes = nodes
+        top, inside = PUBLISHED.partition("/")[0], f"{PUBLISHED}/"
+        self.nodes = {path: node for path, node in nodes.items() if path.partition("/")[0] != top}
+        self.published: Tree | None = None
+        """What was published from the workspace: a journal, and its files; None if nothing was."""
+        published = {path.removeprefix(inside): node for path, node in nodes.items() if path.startswith(inside)}
+        if published:
+            self.published = SnapshotTree(published, contents, known, facts, exercise)
         self._contents = contents
         self._known = known
         self._names: dict[str, list[str]] = {"": []}
-        for path, node in nodes.items():
+        for path, node in self.nodes.items():
             folder, _, name = path.rpartition("/")
             self._names.setdefault(folder, []).append(name)
             if node.kind == "folder":
@@ -53,6 +60,10 @@ class SnapshotTree:
         """
         manifest, joined = _members(data)
         reader = ManifestReader(manifest, known)
+        for path, node in reader.nodes.items():
+            inside = path.removeprefix(f"{PUBLISHED}/")
+            if inside != path and not is_published(inside, node.kind):
+                damaged("it holds other published files than a journal speaks of")
         contents: dict[str, bytes] = {}
         start = 0
         for one in reader.contents:

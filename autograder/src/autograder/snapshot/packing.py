@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import posixpath
+import re
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,25 +15,58 @@ from typing import Any
 from autograder.distribution import Known, KnownWheel, folder_name
 from autograder.environment import Facts
 from autograder.snapshot.records import thin
-from autograder.snapshot.state import LIMITS, Node, join, nodes_of, require_bounds
-from autograder.tree import Tree
+from autograder.snapshot.state import FOLDER, LIMITS, PUBLISHED, Node, join, nodes_of, require_bounds
+from autograder.tree import Kind, Tree
 
-__all__ = ["FORMAT", "VERSION", "pack", "wheel_mark"]
+__all__ = ["FORMAT", "VERSION", "is_published", "pack", "wheel_mark"]
 
 FORMAT = "wheelhouse-snapshot"
 VERSION = 1
 
 
-def pack(tree: Tree, facts: Facts, known: Known, *, exercise: str = "") -> bytes:
-    """Make the snapshot of a workspace.
+class _Both:
+    """A workspace's files, and below `PUBLISHED` what was published from it."""
+
+    def __init__(self, project: Tree, published: Tree | None) -> None:
+        """Look at both; a name of the workspace's own that would stand in the way isn't seen."""
+        top = PUBLISHED.partition("/")[0]
+        self.nodes = {path: node for path, node in nodes_of(project).items() if path.partition("/")[0] != top}
+        self._project, self._published = project, published
+        found: dict[str, Node] = {}
+        if published is not None:
+            seen = nodes_of(published)
+            found = {path: node for path, node in seen.items() if is_published(path, node.kind)}
+        if "journal.jsonl" in found:
+            for folder in (top, PUBLISHED):
+                self.nodes[folder] = FOLDER
+            self.nodes.update((f"{PUBLISHED}/{path}", node) for path, node in found.items())
+
+    def read(self, path: str, limit: int) -> bytes:
+        """Give a file's content, as `Tree.read` does."""
+        inside = path.removeprefix(f"{PUBLISHED}/")
+        if inside != path and self._published is not None:
+            return self._published.read(inside, limit)
+        return self._project.read(path, limit)
+
+
+def is_published(path: str, kind: Kind) -> bool:
+    """Say whether this is the index's journal, or a file that the journal may speak of; keys of tokens stay at home."""
+    if path == "files":
+        return kind == "folder"
+    return kind == "file" and (path == "journal.jsonl" or re.fullmatch(r"files/[0-9a-f]{64}", path) is not None)
+
+
+def pack(tree: Tree, facts: Facts, known: Known, *, exercise: str = "", published: Tree | None = None) -> bytes:
+    """Make the snapshot of a workspace, and of what was `published` from it.
 
     Raises:
         SnapshotError: it holds more than a snapshot may.
     """
-    nodes = dict(nodes_of(tree))
+    both = _Both(tree, published)
+    nodes = both.nodes
     found = _find_wheels(nodes, known)
     covered = {join(one.folder, inside) for one in found for inside in one.covered}
-    contents = _contents(tree, nodes, covered, known)
+    contents = _contents(both, nodes, covered, known)
     wheels, placed = _list_wheels(found, nodes, known)
     manifest = {
         "format": FORMAT,
@@ -154,7 +188,7 @@ class _Content:
         return [self.sha256, self.size, len(self.data), self.record] if self.record else [self.sha256, self.size]
 
 
-def _contents(tree: Tree, nodes: dict[str, Node], covered: set[str], known: Known) -> list[_Content]:
+def _contents(tree: _Both, nodes: dict[str, Node], covered: set[str], known: Known) -> list[_Content]:
     """Read all but the code of known distributions; what changed since it was hashed is hashed again."""
     found: dict[str, _Content] = {}
     for path, node in sorted(nodes.items()):

@@ -6,6 +6,7 @@ so nothing is ever written through a link. An interpreter of the learner's is ne
 
 from __future__ import annotations
 
+import contextlib
 import os
 import posixpath
 import re
@@ -13,12 +14,13 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from autograder.exceptions import SandboxError
+from autograder.snapshot.packing import is_published
 from autograder.tree import Entry, Outside, Tree, resolve
 
 if TYPE_CHECKING:
     from autograder.environment import Facts
 
-__all__ = ["restore"]
+__all__ = ["restore", "restore_published"]
 
 LARGEST_FILE = 64_000_000
 LARGEST_ALL = 1_000_000_000
@@ -50,6 +52,26 @@ def restore(
     except OSError as error:
         raise SandboxError(
             f"The workspace can't be put together again: {error.strerror or error}.",
+            "Make room on the disk that holds the temporary files, and check again.",
+        ) from error
+
+
+def restore_published(tree: Tree, folder: Path) -> None:
+    """Write what was published from a workspace into `folder`, for an index to serve.
+
+    Raises:
+        SandboxError: this disk can't hold it.
+    """
+    try:
+        (folder / "files").mkdir(parents=True, exist_ok=True)
+        for path in ("journal.jsonl", *(f"files/{name}" for name in tree.names("files"))):
+            entry = tree.entry(path)
+            if entry is not None and is_published(path, entry.kind):
+                with contextlib.suppress(FileNotFoundError):  # too large to travel: the index then lacks it
+                    (folder / path).write_bytes(tree.read(path, LARGEST_FILE))
+    except OSError as error:
+        raise SandboxError(
+            f"What was published can't be put together again: {error.strerror or error}.",
             "Make room on the disk that holds the temporary files, and check again.",
         ) from error
 

@@ -17,6 +17,7 @@ from autograder.tree import Entry, Kind, Tree
 __all__ = [
     "FOLDER",
     "LIMITS",
+    "PUBLISHED",
     "Limits",
     "Node",
     "digest",
@@ -62,6 +63,8 @@ class Node:
 
 
 FOLDER = Node("folder")
+PUBLISHED = ".wheelhouse/published"
+"""Where a snapshot keeps what was published from the workspace; its top folder is nobody else's."""
 
 
 def travels(path: str) -> bool:
