@@ -19,7 +19,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from packaging.utils import canonicalize_name
 from packaging.version import Version
@@ -27,6 +27,9 @@ from packaging.version import Version
 from autograder.index.known import Known, KnownWheel, bundled_wheels
 from autograder.index.mirror import fetch_mirror, locked_wheels, mirror_wheels
 from autograder.index.store import Held, IndexFile, Store, describe, timestamp
+
+if TYPE_CHECKING:
+    from autograder.index.contents import Contents
 
 _HERE = Path(__file__).parent
 SITES = {
@@ -89,16 +92,23 @@ class PackageIndex:
         """Give the versions of a project on one index, oldest first, yanked ones and pre-releases included."""
         return list(dict.fromkeys(file.version for file in self.files(name, site)))
 
-    def serve(self, listener: socket.socket) -> AbstractContextManager[None]:
+    def contents(self, published: Path | None = None) -> Contents:
+        """Give all sites with what was published into that folder; see `autograder.index.journal`."""
+        from autograder.index.contents import Contents, Seed
+        from autograder.index.journal import Journal
+
+        seeds = {name: Seed(title, self._sites[name]) for name, title in SITES.items()}
+        return Contents(seeds, self._open_file, Journal(published) if published else None)
+
+    def serve(self, listener: socket.socket, published: Path | None = None) -> AbstractContextManager[None]:
         """Serve the indexes at `/pypi/simple/`, `/testpypi/simple/` and `/company/simple/` on a listening socket until left.
 
         It is served by threads of this process; the socket stays open and the caller's.
+        What is uploaded goes into the folder `published`, which several servers may share; without it nothing can be uploaded.
         """
         from autograder.index.server import serving
-        from autograder.index.site import Site
 
-        sites = {name: Site(title, self._sites[name], self._open_file) for name, title in SITES.items()}
-        return serving(listener, sites)
+        return serving(listener, self.contents(published))
 
     def _open_file(self, sha256: str) -> BinaryIO:
         file = self._by_hash.get(sha256)

@@ -19,12 +19,11 @@ import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from autograder.index.store import Held, Store
+from autograder.index.store import Held, Origin, Store
 
 _OPEN_ARCHIVES = 8
 
@@ -39,7 +38,7 @@ class KnownWheel:
     version: str
     files: Mapping[str, str]
     """Path in the wheel -> SHA-256, in hexadecimal; RECORD itself is among them."""
-    origin: Literal["fixture", "mirror", "ensurepip"]
+    origin: Origin
 
 
 @dataclass(frozen=True)

@@ -15,13 +15,13 @@ import socket
 import socketserver
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 
 from autograder.index.answers import Answer
+from autograder.index.contents import Contents
 from autograder.index.protocol import answer
-from autograder.index.site import Site
 
 MOST_CONNECTIONS = 128
 """More than this at once are told to come back."""
@@ -55,7 +55,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         headers = {name.title(): value for name, value in self.headers.items()}
         try:
-            reply = answer(self.server.sites, self.path, headers)
+            reply = answer(self.server.contents.sites(), self.path, headers)
         except Exception:
             logging.getLogger(__name__).exception("the index could not answer %r", self.path)
             self.close_connection = True
@@ -112,10 +112,10 @@ class IndexServer(ThreadingHTTPServer):
         b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
     )
 
-    def __init__(self, listener: socket.socket, sites: Mapping[str, Site]) -> None:
+    def __init__(self, listener: socket.socket, contents: Contents) -> None:
         """Take connections from `listener` as soon as `serve_until` runs."""
         socketserver.BaseServer.__init__(self, listener.getsockname(), _Handler)
-        self.sites = sites
+        self.contents = contents
         self.deadlines: dict[socket.socket, float] = {}
         self.socket = listener.dup()
         # Not to hang in accept when a client goes away between poll and accept.
@@ -179,9 +179,9 @@ def _hang_up(connection: socket.socket) -> None:
 
 
 @contextlib.contextmanager
-def serving(listener: socket.socket, sites: Mapping[str, Site]) -> Iterator[None]:
-    """Serve `sites` on `listener` from threads of this process until left; the listener stays open."""
-    server = IndexServer(listener, sites)
+def serving(listener: socket.socket, contents: Contents) -> Iterator[None]:
+    """Serve what `contents` offers on `listener` from threads of this process until left; the listener stays open."""
+    server = IndexServer(listener, contents)
     ended, end = socket.socketpair()
     thread = threading.Thread(target=server.serve_until, args=(ended,), name="index", daemon=True)
     thread.start()

@@ -30,7 +30,7 @@ from typing import Any, Literal
 
 from autograder.exceptions import CourseError
 
-Origin = Literal["fixture", "mirror", "ensurepip"]
+Origin = Literal["fixture", "mirror", "ensurepip", "published"]
 
 
 @dataclass(frozen=True, kw_only=True)

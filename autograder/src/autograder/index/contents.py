@@ -1,0 +1,90 @@
+"""What each site offers at this moment: the immutable seed, and what the workspace has published since."""
+
+from __future__ import annotations
+
+__all__ = ["Contents", "Seed"]
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+from autograder.index.journal import Event, Journal
+from autograder.index.ledger import Ledger
+from autograder.index.site import Site, Status
+from autograder.index.store import IndexFile
+
+
+@dataclass(frozen=True)
+class Seed:
+    """What a site offers from the beginning."""
+
+    title: str
+    projects: Mapping[str, Sequence[IndexFile]]
+    statuses: Mapping[str, Status] = field(default_factory=dict)
+
+
+class Contents:
+    """All sites, kept up with the journal. Threads may share it."""
+
+    def __init__(
+        self,
+        seeds: Mapping[str, Seed],
+        open_file: Callable[[str], BinaryIO],
+        journal: Journal | None = None,
+    ) -> None:
+        """Offer these seeds, whose files `open_file` opens; without a journal nothing can be published."""
+        self.seeds = seeds
+        self.journal = journal
+        self._open_file = open_file
+        self._state: tuple[int, ...] | None = None
+        self._sites: dict[str, Site] = {}
+        self._events: dict[str, list[Event]] = {}
+
+    def sites(self) -> Mapping[str, Site]:
+        """Give the sites as they are now; one on which nothing happened is the same object as before, with its pages."""
+        state = self.journal.state if self.journal else ()
+        if state != self._state:
+            events = self.journal.events() if self.journal else []
+            now = {name: [event for event in events if event.site == name] for name in self.seeds}
+            self._sites = {
+                name: self._sites[name]
+                if name in self._sites and self._events[name] == now[name]
+                else self._site(name, now[name])
+                for name in self.seeds
+            }
+            self._events, self._state = now, state
+        return self._sites
+
+    def ledger(self, name: str, events: Sequence[Event]) -> Ledger:
+        """Go through these events of a site."""
+        seed = self.seeds[name]
+        return Ledger(name, seed.projects, seed.statuses, events)
+
+    def open(self, sha256: str) -> BinaryIO:
+        """Open a file of the seed or of the workspace.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+        """
+        if self.journal is not None:
+            try:
+                return self.journal.file(sha256).open("rb")
+            except (FileNotFoundError, NotADirectoryError, ValueError):
+                pass
+        return self._open_file(sha256)
+
+    def _site(self, name: str, events: Sequence[Event]) -> Site:
+        seed = self.seeds[name]
+        if not events:
+            return Site(seed.title, seed.projects, self.open, name=name, statuses=seed.statuses)
+        ledger = self.ledger(name, events)
+        return Site(
+            seed.title,
+            # An installer needs to see no project of which nothing was published yet.
+            {project: [*files.values()] for project, files in sorted(ledger.projects.items()) if files},
+            self.open,
+            name=name,
+            statuses=ledger.statuses,
+            provenance=ledger.provenance,
+            serial=ledger.serial,
+        )
