@@ -1,0 +1,1 @@
+"""Count what is on the shelves and in the storeroom."""
