@@ -177,6 +177,58 @@ def _build(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _claims(arguments: argparse.Namespace) -> int:
+    from autograder.claims import read_ledger
+    from autograder.places import course_root
+
+    root = course_root()
+    if root is None:
+        raise UsageError("This is no copy of the course.", "Run the command in a clone of its repository.")
+    source = root / "notebooks" / "source"
+    ledger = read_ledger(source / "claims.csv", sorted(source.glob("*.md")))
+    covered = ledger.covered
+    for claim in ledger.claims.values():
+        places = covered.get(claim.id, [])
+        if bool(places) == arguments.missing:
+            continue
+        if arguments.missing or arguments.long:
+            _say(f"{claim.id}  {claim.verdict:11} {claim.text}")
+            for line in (claim.correction, ", ".join(map(str, places))):
+                if line:
+                    _say(f"       {line}")
+    for lesson, count in ledger.lessons.items():
+        _say(f"{lesson:32} {count:4} claims")
+    _say(f"{len(covered)} of {len(ledger.claims)} claims are covered, {len(ledger.missing)} not yet.")
+    for problem in ledger.problems:
+        _say(f"wrong: {problem}")
+    return 1 if ledger.problems else 0
+
+
+def _messages(arguments: argparse.Namespace) -> int:
+    from autograder.exercise import find_exercise, find_exercises
+    from autograder.messages import messages
+
+    uncaught = 0
+    for exercise in [find_exercise(arguments.exercise)] if arguments.exercise else find_exercises():
+        for message in messages(exercise, arguments.task):
+            _say(f"{exercise.id}, task {message.task.number}: {message.after.name}")
+            outcome = message.outcome
+            if outcome is None:
+                uncaught += 1
+                _say("    Nothing was said: no check caught it.\n")
+                continue
+            _say(f"    ✗ {outcome.check.says}")
+            for name, text in (
+                ("Expected", outcome.expected),
+                ("Found", outcome.found),
+                ("Next step", outcome.next_step),
+            ):
+                if text:
+                    _say(f"    {name}: {text}")
+            _say()
+    return 1 if uncaught else 0
+
+
 def _index_fetch(_: argparse.Namespace) -> int:
     from autograder.index import PackageIndex
 
@@ -268,6 +320,17 @@ def _parser() -> argparse.ArgumentParser:
         "course build --check",
     )
     one.add_argument("--check", action="store_true", help="write nothing; fail if something would be written")
+    one = add("claims", _claims, "for authors: which facts the lessons cover", "course claims --missing")
+    one.add_argument("--missing", action="store_true", help="list the claims that no lesson covers yet")
+    one.add_argument("--long", action="store_true", help="list the covered claims with the cells that show them")
+    one = add(
+        "messages",
+        _messages,
+        "for authors: make each mistake, and print what the learner is then told",
+        "course messages 06 2",
+    )
+    exercise(one, count="?")
+    one.add_argument("task", metavar="TASK", type=int, nargs="?", help="one task only")
     one = add("index", _index_list, "list what the course's own index serves", "course index fetch")
     more = one.add_subparsers(title="commands", metavar="COMMAND")
     more.add_parser("fetch", help="fetch the real distributions that the index mirrors").set_defaults(run=_index_fetch)

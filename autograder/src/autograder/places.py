@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import platformdirs
 
-__all__ = ["cache", "course_root", "labs"]
+__all__ = ["cache", "course_root", "labs", "other_labs"]
 
 
 def course_root() -> Path | None:
@@ -32,6 +34,19 @@ def labs() -> Path:
         return Path(named).absolute()
     root = course_root()
     return root / "labs" if root else platformdirs.user_data_path("wheelhouse") / "labs"
+
+
+@contextlib.contextmanager
+def other_labs(place: Path) -> Iterator[None]:
+    """Let workspaces be made elsewhere for a while, so that the learner's own are not touched."""
+    before = os.environ.get("WHEELHOUSE_LABS")
+    os.environ["WHEELHOUSE_LABS"] = str(place)
+    try:
+        yield
+    finally:
+        del os.environ["WHEELHOUSE_LABS"]
+        if before is not None:
+            os.environ["WHEELHOUSE_LABS"] = before
 
 
 def cache() -> Path:
