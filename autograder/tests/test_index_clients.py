@@ -92,7 +92,7 @@ def test_pip_installs_with_dependencies_and_scripts(clients: Clients) -> None:
 def test_pip_obeys_what_the_index_says(clients: Clients) -> None:
     """Yanked, pre-release and too-new releases are left alone; asking for them by name brings them, with the reason."""
     clients.install("shoplib<2", "shelf-labels", "pricetag")
-    assert {"shoplib": "1.5", "shelf-labels": "1.0", "pricetag": "1.1"}.items() <= clients.installed.items()
+    assert {"shoplib": "1.9", "shelf-labels": "1.0", "pricetag": "1.1"}.items() <= clients.installed.items()
     assert "total() leaves out the last price" in clients.install("shoplib==1.4")
     clients.install("--pre", "--upgrade", "pricetag")
     assert clients.installed["pricetag"] == "2.0rc1"

@@ -21,6 +21,7 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC
+from itertools import product
 
 from autograder.index.fixtures import Release
 
@@ -84,9 +85,8 @@ def wheel(release: Release, tag: str = "py3-none-any") -> tuple[str, bytes]:
     contents = _contents(release)
     contents[f"{info}/METADATA"] = metadata(release)
     pure = "true" if tag.endswith("-any") else "false"
-    contents[f"{info}/WHEEL"] = (
-        f"Wheel-Version: 1.0\nGenerator: wheelhouse\nRoot-Is-Purelib: {pure}\nTag: {tag}\n"
-    ).encode()
+    each = "".join(f"Tag: {'-'.join(parts)}\n" for parts in product(*(part.split(".") for part in tag.split("-"))))
+    contents[f"{info}/WHEEL"] = (f"Wheel-Version: 1.0\nGenerator: wheelhouse\nRoot-Is-Purelib: {pure}\n{each}").encode()
     if entry_points := _entry_points(release):
         contents[f"{info}/entry_points.txt"] = entry_points.encode()
     if release.licence_text:
