@@ -27,7 +27,7 @@ from autograder.sandbox.system_python import make_system
 
 class NoIndex:
     @contextlib.contextmanager
-    def serve(self, listener):
+    def serve(self, listener, published=None):
         yield
 
 folder, tier, bomb = Path(sys.argv[1]), sys.argv[2], sys.argv[3]

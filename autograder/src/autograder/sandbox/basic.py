@@ -138,7 +138,7 @@ class BasicSandbox(CommandSandbox):
         running = _BasicRunning(process, lifeline)
         try:
             running.resources.enter_context(listener)
-            running.resources.enter_context(self._index.serve(listener))
+            running.resources.enter_context(self._index.serve(listener, place.published))
             fence = Fence.build(launch.limits.processes + SLACK + 1)
             if fence is not None:
                 running.resources.callback(fence.remove)

@@ -63,7 +63,7 @@ _FOUND = {
 
 class _NoIndex:
     @contextlib.contextmanager
-    def serve(self, listener: socket.socket) -> Iterator[None]:
+    def serve(self, listener: socket.socket, published: Path | None = None) -> Iterator[None]:
         yield
 
 

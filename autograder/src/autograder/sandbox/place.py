@@ -116,8 +116,11 @@ class TierReport:
 class Index(Protocol):
     """Whatever answers on the index's address in the sandbox."""
 
-    def serve(self, listener: socket.socket) -> AbstractContextManager[None]:
-        """Serve on a listening socket, from threads of this process, until the context is left."""
+    def serve(self, listener: socket.socket, published: Path | None = None) -> AbstractContextManager[None]:
+        """Serve on a listening socket, from threads of this process, until the context is left.
+
+        What is uploaded goes into the folder `published`, and is served beside the rest; without it nothing can be uploaded.
+        """
 
 
 class Shell(Protocol):

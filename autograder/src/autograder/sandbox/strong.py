@@ -211,7 +211,7 @@ class StrongSandbox(CommandSandbox):
                     raise SandboxError("Bubblewrap could not start the sandbox.", "Run `course doctor`.")
                 running.resources.enter_context(listener)
                 running.take_init(_process_1(told))
-                running.resources.enter_context(self._index.serve(listener))
+                running.resources.enter_context(self._index.serve(listener, place.published))
                 self._fence_in(running, launch.limits)
                 ours.send(b"g")
         except BaseException:
