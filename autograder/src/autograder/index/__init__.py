@@ -16,10 +16,10 @@ import hashlib
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from packaging.utils import canonicalize_name
 from packaging.version import Version
@@ -94,10 +94,21 @@ class PackageIndex:
 
     def contents(self, published: Path | None = None) -> Contents:
         """Give all sites with what was published into that folder; see `autograder.index.journal`."""
+        from autograder.index.advisories import Advisories
         from autograder.index.contents import Contents, Seed
         from autograder.index.journal import Journal
+        from autograder.index.site import Status
 
-        seeds = {name: Seed(title, self._sites[name]) for name, title in SITES.items()}
+        facts = _facts(self._store)
+        seeds = {
+            name: Seed(
+                title,
+                self._sites[name],
+                {project: Status(*status) for project, status in facts["statuses"].get(name, {}).items()},
+                Advisories(facts["advisories"] if name == "pypi" else ()),
+            )
+            for name, title in SITES.items()
+        }
         return Contents(seeds, self._open_file, Journal(published) if published else None)
 
     def serve(self, listener: socket.socket, published: Path | None = None) -> AbstractContextManager[None]:
@@ -161,6 +172,26 @@ def _fixtures(store: Store) -> list[Held]:
         return found
 
     return store.table("fixtures", make)
+
+
+def _facts(store: Store) -> dict[str, Any]:
+    """Give what is said about the fixtures beside their files: how projects stand, and what is known to be vulnerable."""
+
+    def make() -> dict[str, Any]:
+        from autograder.index.fixtures import read_projects, texts
+
+        statuses: dict[str, dict[str, list[str]]] = {}
+        advisories: list[dict[str, Any]] = []
+        for project in read_projects(texts()):
+            name = canonicalize_name(project.name)
+            for site in project.sites if project.status != "active" else ():
+                statuses.setdefault(site, {})[name] = [project.status, project.status_reason]
+            for advisory in project.advisories:
+                advisories.append({**asdict(advisory), "project": name, "published": advisory.published.isoformat()})
+        return {"statuses": statuses, "advisories": advisories}
+
+    found: dict[str, Any] = store.facts("facts", make)
+    return found
 
 
 def _bundled(store: Store) -> list[Held]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
+from autograder.index.advisories import NO_ADVISORIES, Advisories
 from autograder.index.journal import Event, Journal
 from autograder.index.ledger import Ledger
 from autograder.index.site import Site, Status
@@ -21,6 +22,7 @@ class Seed:
     title: str
     projects: Mapping[str, Sequence[IndexFile]]
     statuses: Mapping[str, Status] = field(default_factory=dict)
+    advisories: Advisories = NO_ADVISORIES
 
 
 class Contents:
@@ -76,7 +78,14 @@ class Contents:
     def _site(self, name: str, events: Sequence[Event]) -> Site:
         seed = self.seeds[name]
         if not events:
-            return Site(seed.title, seed.projects, self.open, name=name, statuses=seed.statuses)
+            return Site(
+                seed.title,
+                seed.projects,
+                self.open,
+                name=name,
+                statuses=seed.statuses,
+                advisories=seed.advisories,
+            )
         ledger = self.ledger(name, events)
         return Site(
             seed.title,
@@ -87,4 +96,5 @@ class Contents:
             statuses=ledger.statuses,
             provenance=ledger.provenance,
             serial=ledger.serial,
+            advisories=seed.advisories,
         )

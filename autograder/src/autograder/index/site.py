@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 from packaging.version import Version
 
+from autograder.index.advisories import NO_ADVISORIES, Advisories
 from autograder.index.store import IndexFile
 
 
@@ -40,6 +41,8 @@ class Site:
     """Normalised name -> status, for those which aren't simply active."""
     provenance: Mapping[str, str] = field(default_factory=dict)
     """SHA-256 of a file -> SHA-256 of its provenance (PEP 740)."""
+    advisories: Advisories = NO_ADVISORIES
+    """What is known about vulnerable releases."""
     serial: int = 0
     """Grows with everything that is published."""
     keep: str = "max-age=0"

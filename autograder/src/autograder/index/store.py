@@ -244,6 +244,16 @@ class Store:
             self._write(self.tables / f"{name}.json", text.encode())
         return found
 
+    def facts(self, name: str, make: Callable[[], Any]) -> Any:
+        """Give a JSON value as it was written last; if it is missing, `make` it and write it."""
+        path = self.tables / f"{name}.json"
+        try:
+            return json.loads(path.read_bytes())
+        except (OSError, ValueError):
+            found = json.dumps(make(), ensure_ascii=False, separators=(",", ":"))
+            self._write(path, found.encode())
+            return json.loads(found)
+
     def read_table(self, name: str) -> list[Held] | None:
         """Give the table `name`; None if it or a file of it is missing."""
         try:
