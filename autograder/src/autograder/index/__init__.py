@@ -24,12 +24,14 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from autograder.exceptions import CourseError
 from autograder.index.known import Known, KnownWheel, bundled_wheels
 from autograder.index.mirror import fetch_mirror, locked_wheels, mirror_wheels
 from autograder.index.store import Held, IndexFile, Store, describe, timestamp
 
 if TYPE_CHECKING:
     from autograder.index.contents import Contents
+    from autograder.index.doors import Doors
 
 _HERE = Path(__file__).parent
 SITES = {
@@ -55,6 +57,8 @@ class PackageIndex:
                     self._sites[site].setdefault(file.project, []).append(file)
         self._by_hash = {entry.file.sha256: entry.file for entry in reversed(held)}
         self.known = Known(store, held)
+        self._doors: Doors | None = None
+        self.why_no_doors = ""
         there = {entry.file.sha256 for entry in held}
         self.missing = [locked.filename for locked in locked_wheels() if locked.sha256 not in there]
         """Files of the mirror that have not been fetched."""
@@ -111,15 +115,36 @@ class PackageIndex:
         }
         return Contents(seeds, self._open_file, Journal(published) if published else None)
 
-    def serve(self, listener: socket.socket, published: Path | None = None) -> AbstractContextManager[None]:
+    @property
+    def doors(self) -> Doors | None:
+        """The host names under which the indexes can be served with TLS; None where they can't be: `why_no_doors` says why.
+
+        Looked at anew each time: a certificate comes to its end, and the cache may be emptied.
+        """
+        from autograder.index.doors import open_doors
+
+        if self._doors is None or not self._doors.good():
+            try:
+                self._doors, self.why_no_doors = open_doors(self._store.folder.parent), ""
+            except CourseError as error:
+                self._doors, self.why_no_doors = None, str(error)
+        return self._doors
+
+    def serve(
+        self,
+        listener: socket.socket,
+        published: Path | None = None,
+        secure: socket.socket | None = None,
+    ) -> AbstractContextManager[None]:
         """Serve the indexes at `/pypi/simple/`, `/testpypi/simple/` and `/company/simple/` on a listening socket until left.
 
-        It is served by threads of this process; the socket stays open and the caller's.
+        It is served by threads of this process; the sockets stay open and the caller's.
         What is uploaded goes into the folder `published`, which several servers may share; without it nothing can be uploaded.
+        Where there are `doors`, that socket is a proxy to them too, and on the `secure` one they are served directly.
         """
         from autograder.index.server import serving
 
-        return serving(listener, self.contents(published))
+        return serving(listener, self.contents(published), self.doors, secure)
 
     def _open_file(self, sha256: str) -> BinaryIO:
         file = self._by_hash.get(sha256)

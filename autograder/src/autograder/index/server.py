@@ -16,11 +16,13 @@ import socketserver
 import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Any, ClassVar
 
 from autograder.index.answers import Answer
 from autograder.index.contents import Contents
+from autograder.index.doors import Doors
+from autograder.index.entrance import Entrance, within_tls
 from autograder.index.protocol import answer
 
 MOST_CONNECTIONS = 128
@@ -33,8 +35,7 @@ REQUEST_SECONDS = 120.0
 """How long a client may take over one request and its answer, however busily."""
 
 
-class _Handler(BaseHTTPRequestHandler):
-    server: IndexServer
+class _Handler(Entrance):
     protocol_version = "HTTP/1.1"
     server_version = "wheelhouse-index"
     sys_version = ""
@@ -77,7 +78,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         self.send_response(reply.status)
         for name, value in reply.headers.items():
-            self.send_header(name, value)
+            self.send_header(name, self.outward(value) if name == "Location" else value)
         if reply.status != 304:
             self.send_header("Content-Length", str(reply.length))
         if self.close_connection:
@@ -104,7 +105,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 class IndexServer(ThreadingHTTPServer):
-    """Serve sites on a listening socket, which stays the caller's."""
+    """Serve sites on listening sockets, which stay the caller's."""
 
     daemon_threads = True
     block_on_close = False
@@ -112,8 +113,14 @@ class IndexServer(ThreadingHTTPServer):
         b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
     )
 
-    def __init__(self, listener: socket.socket, contents: Contents) -> None:
-        """Take connections from `listener` as soon as `serve_until` runs."""
+    def __init__(
+        self,
+        listener: socket.socket,
+        contents: Contents,
+        doors: Doors | None = None,
+        secure: socket.socket | None = None,
+    ) -> None:
+        """Take connections from `listener`, and with TLS from `secure`, as soon as `serve_until` runs."""
         socketserver.BaseServer.__init__(self, listener.getsockname(), _Handler)
         self.contents = contents
         self.deadlines: dict[socket.socket, float] = {}
@@ -121,6 +128,11 @@ class IndexServer(ThreadingHTTPServer):
         # Not to hang in accept when a client goes away between poll and accept.
         self.socket.settimeout(1.0)
         self.server_name, self.server_port = "index", 0
+        self.doors = doors
+        self._secure = secure.dup() if secure and doors else None
+        if self._secure is not None:
+            self._secure.settimeout(1.0)
+        self._expect_tls: set[socket.socket] = set()
 
     def serve_until(self, ended: socket.socket) -> None:
         """Take connections until something can be read from `ended`.
@@ -130,13 +142,45 @@ class IndexServer(ThreadingHTTPServer):
         with selectors.DefaultSelector() as selector:
             selector.register(self.socket, selectors.EVENT_READ)
             selector.register(ended, selectors.EVENT_READ)
+            if self._secure is not None:
+                selector.register(self._secure, selectors.EVENT_READ)
             while True:
                 ready = [key.fileobj for key, _ in selector.select(0.5)]
                 if ended in ready:
                     return
-                if ready:
-                    self.handle_request()
+                for listener in ready:
+                    self._take(listener)
                 self.service_actions()
+
+    def _take(self, listener: Any) -> None:
+        try:
+            request, address = listener.accept()
+        except OSError:
+            return
+        if listener is self._secure:
+            self._expect_tls.add(request)
+        try:
+            self.process_request(request, address)
+        except Exception:  # no thread to be had: the client must try again
+            self.shutdown_request(request)
+
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        """Answer what comes over a connection; runs in the connection's own thread."""
+        if request in self._expect_tls:
+            self.answer_within_tls(request, client_address)
+        else:
+            super().finish_request(request, client_address)
+
+    def answer_within_tls(self, request: Any, client_address: Any) -> None:
+        """Answer what comes over a connection once TLS is agreed on."""
+        if self.doors is None:
+            return
+        with within_tls(request, self.doors) as inside:
+            self.deadlines[inside] = self.deadlines.pop(request, 0.0)
+            try:
+                super().finish_request(inside, client_address)
+            finally:
+                self.deadlines.pop(inside, None)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Give the connection a thread, unless there are too many already."""
@@ -155,7 +199,14 @@ class IndexServer(ThreadingHTTPServer):
     def shutdown_request(self, request: Any) -> None:
         """Close a connection and forget it."""
         self.deadlines.pop(request, None)
+        self._expect_tls.discard(request)
         super().shutdown_request(request)
+
+    def server_close(self) -> None:
+        """Stop listening."""
+        super().server_close()
+        if self._secure is not None:
+            self._secure.close()
 
     def service_actions(self) -> None:
         """Cut off those who take too long; called twice a second."""
@@ -175,13 +226,22 @@ class IndexServer(ThreadingHTTPServer):
 
 def _hang_up(connection: socket.socket) -> None:
     with contextlib.suppress(OSError):
-        connection.shutdown(socket.SHUT_RDWR)
+        # not the method of SSLSocket, which first takes TLS away from the thread that is using it
+        socket.socket.shutdown(connection, socket.SHUT_RDWR)
 
 
 @contextlib.contextmanager
-def serving(listener: socket.socket, contents: Contents) -> Iterator[None]:
-    """Serve what `contents` offers on `listener` from threads of this process until left; the listener stays open."""
-    server = IndexServer(listener, contents)
+def serving(
+    listener: socket.socket,
+    contents: Contents,
+    doors: Doors | None = None,
+    secure: socket.socket | None = None,
+) -> Iterator[None]:
+    """Serve what `contents` offers on `listener` from threads of this process until left; the listener stays open.
+
+    With `doors` the host that a client names chooses the index, and `listener` is a proxy to them; on `secure` TLS is spoken.
+    """
+    server = IndexServer(listener, contents, doors, secure)
     ended, end = socket.socketpair()
     thread = threading.Thread(target=server.serve_until, args=(ended,), name="index", daemon=True)
     thread.start()
