@@ -46,8 +46,9 @@ def messages(exercise: Exercise, task: int | None = None) -> Iterator[Message]:
     """
     tasks = [exercise.task(task)] if task is not None else list(exercise.tasks)
     for one in tasks:
-        mistakes = [mistake for mistake in exercise.mistakes() if mistake.task == one.number]
-        for after in (Untouched(), *mistakes):
+        done: list[Mistake | Untouched] = [Untouched()]
+        done += [mistake for mistake in exercise.mistakes() if mistake.task == one.number]
+        for after in done:
             with _workspace(exercise) as live:
                 if after.commands:
                     live.sandbox.run(["bash", "-c", after.commands], live.place, limits=Limits(wall_seconds=120))

@@ -78,9 +78,9 @@ def evaluate(
     outcomes: dict[Check, Outcome] = {}
     published = digest(tree.published) if tree.published is not None else ""
     state = hashlib.sha256(f"{digest(tree)} {published} {tree.facts}".encode()).hexdigest()
-    reading = Workspace(tree, tree.facts, index().known)
+    reading = Workspace(tree, tree.facts, index().known, published=tree.published)
     with Stage(tree, tier, trusted=trusted) as stage:
-        running = Workspace(tree, tree.facts, index().known, stage.act)
+        running = Workspace(tree, tree.facts, index().known, stage.act, published=tree.published)
         for one in chosen:
             before = one.after
             while before is not None and before not in outcomes:

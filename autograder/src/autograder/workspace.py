@@ -14,6 +14,7 @@ from functools import cached_property
 from autograder.distribution import Distribution, Known
 from autograder.environment import Environment, Facts
 from autograder.exceptions import BrokenExercise, Failed
+from autograder.published import Published
 from autograder.repository import Repository
 from autograder.requirements import Requirements
 from autograder.source import Source
@@ -149,12 +150,15 @@ class File:
 class Workspace:
     """What a check is given: the learner's files, and what is known of the machine they worked on."""
 
-    def __init__(self, tree: Tree, facts: Facts, known: Known, act: Actor | None = None) -> None:
+    def __init__(
+        self, tree: Tree, facts: Facts, known: Known, act: Actor | None = None, *, published: Tree | None = None
+    ) -> None:
         """See the files through `tree`; `act` runs commands and is given to acting checks only."""
         self.tree = tree
         self.facts = facts
         self.known = known
         self._act = act
+        self._published = published
         self._environments: dict[str, Environment] = {}
 
     def file(self, path: str) -> File:
@@ -177,6 +181,10 @@ class Workspace:
 
     def _requirement_bytes(self, path: str) -> bytes:
         return self.file(path).content
+
+    def published(self, site: str) -> Published:
+        """Give what was published from here to `pypi`, `testpypi` or `company`; raises BrokenExercise for another name."""
+        return Published(site, self._published)
 
     def repository(self, path: str = "") -> Repository:
         """Give the git repository whose top is `path`; raises Failed if there is none."""
