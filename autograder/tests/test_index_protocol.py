@@ -222,16 +222,22 @@ def test_pages_differ_by_media_type() -> None:
 @pytest.mark.parametrize(
     ("target", "leads_to"),
     [
+        ("/pypi", "/pypi/"),
         ("/pypi/simple", "/pypi/simple/"),
         ("/pypi/simple/Odd/", "/pypi/simple/odd/"),
         ("/pypi/simple/odd", "/pypi/simple/odd/"),
         ("/pypi/simple/%4Fdd?format=x", "/pypi/simple/odd/?format=x"),
+        ("/pypi/search", "/pypi/search/"),
+        ("/pypi/project/odd", "/pypi/project/odd/"),
+        ("/pypi/project/odd/1.0", "/pypi/project/odd/1.0/"),
     ],
 )
 def test_redirects(target: str, leads_to: str) -> None:
-    """Other ways to write an address lead to the one that counts."""
+    """Other ways to write an address lead to the one that counts, and are relative: right behind every door."""
     reply = answer(SITES, target, {})
-    assert (reply.status, reply.headers["Location"]) == (301, leads_to)
+    assert reply.status == 301
+    assert not reply.headers["Location"].startswith("/")
+    assert urljoin(target, reply.headers["Location"]) == leads_to
 
 
 @pytest.mark.parametrize(
@@ -262,10 +268,12 @@ def test_nothing_else_is_there(target: str) -> None:
 
 
 def test_front_pages() -> None:
-    """A curious person finds the way down from the top."""
+    """A curious person finds the way down from the top to every project, and back up."""
     assert Links(read(answer(SITES, "/", {}))).links == [{"href": "pypi/"}]
-    assert answer(SITES, "/pypi", {}).headers["Location"] == "/pypi/"
-    assert Links(read(answer(SITES, "/pypi/", {}))).links == [{"href": "simple/"}]
+    down = [link["href"] for link in Links(read(answer(SITES, "/pypi/", {}))).links]
+    assert down == ["./", "./simple/", "./project/odd/"]
+    up = Links(read(answer(SITES, "/pypi/project/odd/", {}))).links[0]["href"]
+    assert urljoin("/pypi/project/odd/", str(up)) == "/pypi/"
 
 
 def test_file_that_was_lost(tmp_path: Path) -> None:
