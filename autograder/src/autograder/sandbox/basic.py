@@ -23,6 +23,7 @@ from autograder.sandbox.fence import Fence
 from autograder.sandbox.place import Index, Place, Tier, folders_exist
 from autograder.sandbox.processes import SLACK, Running, limit_pairs, spawn, write_order
 from autograder.sandbox.system_python import executable_name, seed, settle_system
+from autograder.sandbox.tools import basic_tools
 
 __all__ = ["BasicSandbox", "find_bash"]
 
@@ -83,10 +84,12 @@ class BasicSandbox(CommandSandbox):
         return str(seed() / "etc" / name)
 
     def _environment(self, place: Place, *, terminal: bool, title: str) -> dict[str, str]:
+        ours = basic_tools()
         built = configuration.environment(
             tier=self.tier,
             home=str(place.home),
             python_home=self.python_home(place),
+            tools=PurePosixPath(ours, "bin") if ours else None,
             terminal=terminal,
             title=title,
         )

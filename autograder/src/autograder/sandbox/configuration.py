@@ -172,16 +172,26 @@ def environment(
     tier: str,
     home: str,
     python_home: PurePosixPath,
+    tools: PurePosixPath | None,
     terminal: bool,
     title: str = "",
 ) -> dict[str, str]:
     """Build the environment of a command from nothing but the terminal's own name."""
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", title) or "wheelhouse"
+    # what a learner installs, anywhere, comes before our tools of the same name
+    homes = (
+        f"{home}/.local/bin",
+        str(python_home),
+        "/usr/local/bin",
+        *([str(tools)] if tools else []),
+        "/usr/bin",
+        "/bin",
+    )
     built = {
         "HOME": home,
         "LANG": "C.UTF-8",
         "LOGNAME": "learner",
-        "PATH": ":".join(dict.fromkeys([f"{home}/.local/bin", str(python_home), "/usr/local/bin", "/usr/bin", "/bin"])),
+        "PATH": ":".join(dict.fromkeys(homes)),
         "SHELL": "/bin/bash",
         "TERM": "dumb",
         "USER": "learner",

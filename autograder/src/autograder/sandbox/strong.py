@@ -48,6 +48,7 @@ from autograder.sandbox.system_python import (
     settle_system,
     writable_parts,
 )
+from autograder.sandbox.tools import STRONG_TOOLS, tools
 
 __all__ = ["StrongSandbox", "find_bubblewrap"]
 
@@ -150,6 +151,7 @@ class StrongSandbox(CommandSandbox):
             tier=self.tier,
             home=HOME,
             python_home=STRONG_PYTHON_HOME,
+            tools=STRONG_TOOLS / "bin",
             terminal=terminal,
             title=title,
         )
@@ -282,6 +284,8 @@ class StrongSandbox(CommandSandbox):
         ]
         if (uv := course_uv()) is not None:
             options += read(uv, "/usr/local/bin/uv")
+        if (there := tools()) is not None:
+            options += ["--perms", "0755", "--dir", str(STRONG_TOOLS.parent), *read(there, str(STRONG_TOOLS))]
         for name in _FROM_ETC:
             options += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
         for name in (*configuration.NETWORK_FILES, "gitconfig", "pip.conf", "uv"):
