@@ -63,31 +63,14 @@ ALTERNATIVES = [
         """),
     ),
     Alternative(
-        "no list, but an underscore before everything else",
+        "the list made from the classes themselves",
         1,
         cleandoc("""
-            cat > labels/tags/__init__.py <<'END'
-            from ._all import PriceTag, ShelfLabel, _cents
-
-
-            def __getattr__(name):
-                if name == "PAPER":
-                    return "A4"
-                raise AttributeError(name)
-            END
-            sed -n '/^def _cents/,$p' "$OLDPWD/none" 2> /dev/null
-            cat > labels/tags/_all.py <<'END'
+            cat >> labels/tags/__init__.py <<'END'
             from .price import PriceTag
             from .shelf import ShelfLabel
 
-
-            def _cents(amount):
-                return f"{amount // 100}.{amount % 100:02}"
-            END
-            cat >> labels/tags/__init__.py <<'END'
-
-
-            __all__ = [name for name in dir() if name[0].isupper()]
+            __all__ = [one.__name__ for one in (PriceTag, ShelfLabel)]
             END
         """),
     ),

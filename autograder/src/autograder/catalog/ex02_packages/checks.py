@@ -11,7 +11,7 @@ from typing import Any
 
 from autograder import Failed, Workspace, check
 from autograder.exceptions import SandboxError
-from autograder.wording import code, command, listing, seen, unseen
+from autograder.wording import code, listing, seen, unseen
 
 START = Path(__file__).parent / "start"
 
@@ -33,7 +33,9 @@ PRINTING = "Run `python3 labels/print_tags.py` and read the last line that it pr
 )
 def classes_come_from_the_package(work: Workspace) -> None:
     """`from tags import PriceTag, ShelfLabel` gives the classes of `tags.price` and `tags.shelf`."""
-    expected = "`from tags import PriceTag, ShelfLabel` gives the classes that live in `tags/price.py` and `tags/shelf.py`."
+    expected = (
+        "`from tags import PriceTag, ShelfLabel` gives the classes that live in `tags/price.py` and `tags/shelf.py`."
+    )
     told = _ask(
         work,
         "labels",
@@ -193,8 +195,9 @@ printf 'tea %s\\nbiscuits %s\\n' "$1" "$2" > till/basket.txt
 printf '\\nopen(%s, "a").write(__name__ + "\\\\n")\\n' "'$PWD/$3.loaded'" >> till/receipts/core.py
 rm -f till/receipt.txt
 bash till/run.sh
+status=$?
 echo
-echo "$3 $?"
+echo "$3 $status"
 echo "$3 receipt $(grep '^To pay:' till/receipt.txt 2> /dev/null)"
 echo "$3 loaded $(tr '\\n' ' ' < "$3.loaded" 2> /dev/null)"
 """
@@ -225,7 +228,11 @@ def receipt_is_written(work: Workspace) -> None:
         raise Failed(
             expected="`till/run.sh` writes `till/receipt.txt` for whatever is in `till/basket.txt`.",
             found="`till/run.sh` succeeds, but "
-            + ("the receipt doesn't fit the basket." if paid else "writes no receipt: it loads the program and doesn't run it."),
+            + (
+                "the receipt doesn't fit the basket."
+                if paid
+                else "writes no receipt: it loads the program and doesn't run it."
+            ),
             next_step="Run `rm -f till/receipt.txt; bash till/run.sh; ls till; cat till/run.sh` to see what it leaves behind.",
             evidence=r"run\.sh",
         )
@@ -515,7 +522,9 @@ def _ask(work: Workspace, folder: str, body: str, package: str, look: str, *, pa
         return dict(told)
     expected = f"{code(package)} can be imported, from the folder {code(folder)}."
     if error == "ModuleNotFoundError" and missing:
-        found = f"On the way into {code(package)}, Python looks for a module {code(missing)} and finds none of that name."
+        found = (
+            f"On the way into {code(package)}, Python looks for a module {code(missing)} and finds none of that name."
+        )
         if "." not in missing and work.file(f"{folder}/{package}/{missing}.py").exists:
             found += " There is one inside the package, but that isn't where an import without a dot looks."
     else:
