@@ -410,12 +410,12 @@ def apt_install(names: Sequence[str]) -> bool:
 
 
 def fetch_mirror(folder: Path) -> None:
-    """Let the course fetch the real distributions that its index serves; without a network it works with what is there."""
+    """Let the course fetch the real distributions of its index and its sandbox's tools; without a network it works with what is there."""
     command = [str(folder / "bin" / "course"), "index", "fetch"]
     done = subprocess.run(command, cwd=COURSE, env=clean_variables(), stdin=subprocess.DEVNULL, check=False)
     if done.returncode:
         say(
-            "Note: the course's index lacks some real distributions; what needs them will say so, and the same command fetches them later."
+            "Note: some real distributions or tools are missing; what needs them will say so, and the same command fetches them later."
         )
 
 

@@ -86,7 +86,7 @@ def test_one_failure_costs_nothing_else(store: Store, wanted: list[Locked]) -> N
     with pytest.raises(CourseError) as caught:
         fetch_mirror(store, lambda _: None, [stranger, *wanted])
     assert "nobody-made-this==1.0" in caught.value.message
-    assert "python -m autograder.index --fetch-mirror" in caught.value.next_step
+    assert "course index fetch" in caught.value.next_step
     assert len(mirror_wheels(store, wanted)) == 7
     assert not list(store.folder.glob(".*"))
 

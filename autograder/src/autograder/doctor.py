@@ -13,6 +13,7 @@ from autograder.folder import index, sandbox
 from autograder.places import course_root, labs
 from autograder.sandbox import tiers
 from autograder.sandbox.system_python import system_python_version
+from autograder.sandbox.tools import tool_names
 
 __all__ = ["Finding", "examine"]
 
@@ -63,6 +64,13 @@ def examine() -> Iterator[Finding]:
         "index",
         f"{len(index().projects)} projects, {f'{missing} real distributions not fetched' if missing else 'all there'}",
         not missing,
+        "Run `course index fetch` once with a network.",
+    )
+    names = tool_names()
+    yield Finding(
+        "tools",
+        ", ".join(names) or "not fetched: twine, build, pip-tools, zizmor and others are missing in the sandbox",
+        bool(names),
         "Run `course index fetch` once with a network.",
     )
     where = next(folder for folder in (labs(), *labs().parents) if folder.exists())

@@ -30,7 +30,7 @@ _BATCH = 6
 _AT_ONCE = 3
 """So many pips at once: most of the time each waits for the network."""
 _SECONDS = 600
-_AGAIN = "run `python -m autograder.index --fetch-mirror` again: it goes on where it stopped."
+_AGAIN = "run `course index fetch` again: it goes on where it stopped."
 
 
 def locked_wheels(text: str | None = None) -> list[Locked]:

@@ -131,6 +131,7 @@ def provide_tools(say: Callable[[str], None] = lambda _: None) -> Path:
 
 
 def _make(folder: Path, say: Callable[[str], None]) -> None:
+    seed(say)
     library = folder / "lib"
     library.mkdir(parents=True)
     count = sum(line[:1].isalnum() for line in _LOCK.open(encoding="utf-8"))
