@@ -1,0 +1,1 @@
+"""Exercise 01: modules and the machinery of import."""

@@ -1,0 +1,3 @@
+"""Settings for trying things out."""
+
+GREETING = "TEST TEST please ignore"
