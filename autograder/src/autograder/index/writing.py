@@ -60,9 +60,15 @@ def metadata(release: Release) -> bytes:
     lines += [f"Requires-Dist: {requirement}" for requirement in release.requires]
     for extra, requirements in release.extras.items():
         lines.append(f"Provides-Extra: {extra}")
-        lines += [f'Requires-Dist: {requirement}; extra == "{extra}"' for requirement in requirements]
+        lines += [f"Requires-Dist: {_for_extra(requirement, extra)}" for requirement in requirements]
     lines += ["Description-Content-Type: text/markdown", "", _readme(release)]
     return "\n".join(lines).encode()
+
+
+def _for_extra(requirement: str, extra: str) -> str:
+    wanted, _, marker = requirement.partition(";")
+    condition = f'({marker.strip()}) and extra == "{extra}"' if marker else f'extra == "{extra}"'
+    return f"{wanted}; {condition}"
 
 
 def _readme(release: Release) -> str:
