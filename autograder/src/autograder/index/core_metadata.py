@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["core_metadata", "metadata_of", "shown_version"]
+__all__ = ["core_metadata", "metadata_of", "of_version", "shown_version"]
 
 import functools
 import tarfile
@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import BinaryIO
 
 from packaging.metadata import RawMetadata, parse_email
-from packaging.version import Version
+from packaging.version import InvalidVersion, Version
 
 from autograder.index.site import Site
 from autograder.index.store import IndexFile
@@ -51,6 +51,15 @@ def _of_sdist(open_file: Callable[[str], BinaryIO], sha256: str, stem: str) -> R
         except KeyError:
             return {}
         return parse_email(inner.read(MOST_BYTES))[0] if inner else {}
+
+
+def of_version(files: Sequence[IndexFile], version: str) -> list[IndexFile]:
+    """Give the files of one release, however its version is written; none where it is no version."""
+    try:
+        wanted = Version(version)
+    except InvalidVersion:
+        return []
+    return [file for file in files if Version(file.version) == wanted]
 
 
 def shown_version(files: Sequence[IndexFile]) -> str:

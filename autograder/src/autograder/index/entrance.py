@@ -32,6 +32,8 @@ class Entrance(BaseHTTPRequestHandler):
     server: IndexServer
     prefix = ""
     """What the host stands for; the client knows nothing of it."""
+    origin = ""
+    """Where what the host stands for begins for the client; empty where the host stands for nothing."""
 
     @property
     def doors(self) -> Doors | None:
@@ -40,7 +42,7 @@ class Entrance(BaseHTTPRequestHandler):
 
     def parse_request(self) -> bool:
         """Read a request, and put what its host stands for in front of its path."""
-        self.prefix = ""
+        self.prefix = self.origin = ""
         if not super().parse_request():
             return False
         if self.command == "CONNECT":
@@ -57,6 +59,8 @@ class Entrance(BaseHTTPRequestHandler):
         if prefix is None and isinstance(self.connection, ssl.SSLSocket):
             return self._refuse_entrance(HTTPStatus.MISDIRECTED_REQUEST, "The index is not at this host")
         self.prefix = prefix or ""
+        scheme = "https" if isinstance(self.connection, ssl.SSLSocket) else "http"
+        self.origin = f"{scheme}://{urlsplit(f'//{host}').hostname}" if prefix else ""
         self.path = self.prefix + self.path
         return True
 

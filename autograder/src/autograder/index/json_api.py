@@ -16,9 +16,8 @@ from urllib.parse import quote
 
 from packaging.metadata import RawMetadata
 from packaging.utils import parse_wheel_filename
-from packaging.version import Version
 
-from autograder.index.core_metadata import core_metadata, shown_version
+from autograder.index.core_metadata import core_metadata, of_version, shown_version
 from autograder.index.site import Site
 from autograder.index.store import IndexFile
 
@@ -28,19 +27,16 @@ def project_document(site: Site, project: str, version: str, origin: str) -> dic
 
     `origin` is where the index begins for the client, such as `http://127.0.0.1:8080/pypi`: here addresses must be whole.
     """
-    files = site.offered(project)
-    if version and not any(Version(file.version) == Version(version) for file in files):
-        return None
-    chosen = version or shown_version(files)
-    if not chosen:
+    files = site.offered(project) if project in site.projects else ()
+    own = of_version(files, version or shown_version(files))
+    if not own:
         return None
     releases = {
         name: [_file(site, file, origin) for file in group] for name, group in groupby(files, lambda file: file.version)
     }
-    of_version = [file for file in files if Version(file.version) == Version(chosen)]
-    chosen = of_version[0].version
+    chosen = own[0].version
     found: dict[str, Any] = {
-        "info": _info(core_metadata(site, of_version), project, of_version, origin),
+        "info": _info(core_metadata(site, own), project, own, origin),
         "last_serial": site.serial,
         "ownership": {"organization": None, "roles": []},
         "urls": releases[chosen],

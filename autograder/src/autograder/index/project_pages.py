@@ -15,7 +15,7 @@ from packaging.metadata import RawMetadata
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from autograder.index.core_metadata import core_metadata, shown_version
+from autograder.index.core_metadata import core_metadata, of_version, shown_version
 from autograder.index.readme import rendered
 from autograder.index.site import Site, Status, in_order
 from autograder.index.store import IndexFile
@@ -48,7 +48,7 @@ def frame(title: str, body: str, *, site: Site | None = None, top: str = "") -> 
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width">\n<meta name="color-scheme" content="light dark">\n'
         f"<title>{_e(title)}</title>\n<style>\n{_style()}</style>\n</head>\n<body>\n{head}<main>\n{body}\n</main>\n"
-        "<footer>This index exists only in the course: nothing on it is on the internet.</footer>\n</body>\n</html>\n"
+        "<footer>This index exists only in the course: what is done here changes nothing on the internet.</footer>\n</body>\n</html>\n"
     )
 
 
@@ -71,7 +71,7 @@ def search_page(site: Site, wanted: str = "", *, top: str) -> str:
     for project, files in sorted(site.projects.items()):
         offered = site.offered(project)
         version = shown_version(offered)
-        metadata = core_metadata(site, [file for file in offered if file.version == version])
+        metadata = core_metadata(site, of_version(offered, version))
         name, summary = metadata.get("name") or project, metadata.get("summary") or ""
         if words and not (canonicalize_name(words) in project or words in summary.lower()):
             continue
@@ -104,7 +104,7 @@ def project_page(site: Site, project: str, version: str = "", *, top: str = "", 
         return None
     everything = in_order(site.projects[project])
     chosen = version or shown_version(everything)
-    files = [file for file in everything if Version(file.version) == Version(chosen)] if chosen else []
+    files = of_version(everything, chosen)
     if version and not files:
         return None
     metadata = core_metadata(site, files)

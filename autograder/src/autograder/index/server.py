@@ -56,7 +56,7 @@ class _Handler(Entrance):
             self.close_connection = True
         headers = {name.title(): value for name, value in self.headers.items()}
         try:
-            reply = answer(self.server.contents.sites(), self.path, headers)
+            reply = answer(self.server.contents.sites(), self.path, headers, self.origin)
         except Exception:
             logging.getLogger(__name__).exception("the index could not answer %r", self.path)
             self.close_connection = True
