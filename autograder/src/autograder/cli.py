@@ -32,16 +32,18 @@ def _say(text: str = "") -> None:
 
 
 def _list(_: argparse.Namespace) -> int:
-    from autograder import folder, runner
-    from autograder.exercise import find_exercises
+    from autograder.progress import continue_with, steps
 
-    for exercise in find_exercises():
-        try:
-            verdict = runner.check_live(folder.open_workspace(exercise), acting=False, submit=False)
-            progress = f"{verdict.score} of {exercise.points} points"
-        except UsageError:
-            progress = "not begun"
-        _say(f"{exercise.id:32} {exercise.title:44} {exercise.minutes:3} min   {progress}")
+    found = steps()
+    for step in found:
+        exercise = step.exercise
+        _say(f"{exercise.id:28} {exercise.title:44} {exercise.minutes:3} min   {step.state}")
+    onward = continue_with(found)
+    if onward is None:
+        _say("All is done.")
+    else:
+        verb = "shell" if onward.score is not None else "begin"
+        _say(f"Go on with `course {verb} {onward.exercise.number:02}`.")
     return 0
 
 
@@ -231,8 +233,11 @@ def _messages(arguments: argparse.Namespace) -> int:
 
 def _index_fetch(_: argparse.Namespace) -> int:
     from autograder.index import PackageIndex
+    from autograder.sandbox.tools import provide_tools
 
-    PackageIndex.fetch_mirror(say=_say)
+    with contextlib.ExitStack() as after:  # what fails of one is told when the other was tried, too
+        after.callback(provide_tools, _say)
+        PackageIndex.fetch_mirror(say=_say)
     return 0
 
 
@@ -333,7 +338,8 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("task", metavar="TASK", type=int, nargs="?", help="one task only")
     one = add("index", _index_list, "list what the course's own index serves", "course index fetch")
     more = one.add_subparsers(title="commands", metavar="COMMAND")
-    more.add_parser("fetch", help="fetch the real distributions that the index mirrors").set_defaults(run=_index_fetch)
+    fetch = more.add_parser("fetch", help="fetch the real distributions that the index mirrors, and the sandbox's tools")
+    fetch.set_defaults(run=_index_fetch)
     return parser
 
 

@@ -5,6 +5,8 @@
     begin("06")     make or reopen an exercise's workspace, and show its live checklist
     grade(1)        check one task and give its points (the cell that nbgrader looks at)
     hint()          the next hint
+    progress()      how far one is in all lessons and exercises, and where to go on
+    health()        what works on this machine
     lesson("06")    a fresh throw-away workspace for a lesson's own demonstrations
     anatomy()       a picture of a real environment; every module in `pictures/` is one more such function
     %%shell         a cell of commands for the sandboxed shell
@@ -22,6 +24,7 @@ __all__ = ["load_ipython_extension", "unload_ipython_extension"]
 def load_ipython_extension(shell: Any) -> None:
     """Put the names above into the notebook; loading twice is harmless."""
     from autograder.jupyter import magics, session
+    from autograder.jupyter.overview import health, progress
     from autograder.jupyter.pictures import find_pictures
     from autograder.jupyter.words import show_in_words
 
@@ -33,6 +36,8 @@ def load_ipython_extension(shell: Any) -> None:
             "lesson": session.lesson,
             "grade": session.grade,
             "hint": session.hint,
+            "progress": progress,
+            "health": health,
             **find_pictures(),
         },
         interactive=False,

@@ -55,11 +55,13 @@ def environment(base: dict[str, str]) -> dict[str, str]:
     return made
 
 
-def layout(course: Path, number: str = "06") -> dict[str, Any]:
-    """Give a JupyterLab workspace: lesson and exercise left as tabs, 60 % wide, the exercise's shell right."""
+def layout(course: Path) -> dict[str, Any]:
+    """Give a JupyterLab workspace: start page, first lesson and exercise left as tabs, 60 % wide, the exercise's shell right."""
+    number = min((path.name[:2] for path in course.glob("exercises/[0-9][0-9]-*")), default="01")
+    start = sorted((course / "notebooks").glob("00-*.ipynb"))
     lesson = sorted((course / "notebooks").glob(f"{number}-*.ipynb"))
     exercise = sorted((course / "exercises").glob(f"{number}-*/{number}-*.ipynb"))
-    notebooks = [str(path.relative_to(course)) for path in (*lesson, *exercise)]
+    notebooks = [str(path.relative_to(course)) for path in (*start, *lesson, *exercise)]
     shell = f"ex{number}"
     left = [f"notebook:{path}" for path in notebooks]
     data: dict[str, Any] = {
