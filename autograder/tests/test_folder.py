@@ -164,3 +164,19 @@ def test_remove_tree_removes_whatever_a_learner_left(tree_nobody_can_remove: Pat
 
     assert not tree_nobody_can_remove.exists()
     assert list(tree_nobody_can_remove.parent.iterdir()) == []
+
+
+def test_signature_sees_the_learners_own_bytecode(tmp_path: Path) -> None:
+    """Bytecode beside a learner's module is part of the state, and that of an installed package isn't."""
+    own, installed = tmp_path / "till/__pycache__", tmp_path / ".venv/lib/python3.11/site-packages/shoplib/__pycache__"
+    for place in (own, installed):
+        place.mkdir(parents=True)
+        (place / "prices.cpython-311.pyc").write_bytes(b"old")
+    before, without = folder.signature(tmp_path), folder.signature(tmp_path, bytecode=False)
+
+    (installed / "prices.cpython-311.pyc").write_bytes(b"newer")
+    assert folder.signature(tmp_path) == before
+
+    (own / "prices.cpython-311.pyc").unlink()
+    assert folder.signature(tmp_path) != before
+    assert folder.signature(tmp_path, bytecode=False) == without

@@ -69,7 +69,7 @@ class Stage:
         seen = [place.project, place.home, place.system / "bin", place.system / "site-packages"]
         if place.published is not None:
             seen.append(place.published)
-        return tuple(signature(folder) for folder in seen)
+        return tuple(signature(folder, bytecode=False) for folder in seen)
 
     def _remove(self) -> None:
         if self._folder is not None:

@@ -379,15 +379,18 @@ def current() -> LiveWorkspace | None:
         return None
 
 
-def signature(folder: Path) -> str:
-    """Tell in milliseconds whether anything but bytecode may have changed: names, modes, sizes, times; no content is read."""
+def signature(folder: Path, *, bytecode: bool = True) -> str:
+    """Tell in milliseconds whether anything may have changed: names, modes, sizes, times; no content is read.
+
+    Bytecode of installed packages is no part of the state, and other bytecode is only looked at with `bytecode`.
+    """
     found = hashlib.sha256()
     todo = [str(folder)]
     while todo:
         try:
             with os.scandir(todo.pop()) as entries:
                 for entry in sorted(entries, key=lambda one: one.name):
-                    if entry.name == "__pycache__":
+                    if entry.name == "__pycache__" and (not bytecode or "/site-packages/" in entry.path):
                         continue
                     state = entry.stat(follow_symlinks=False)
                     mark = f"{entry.path}\0{state.st_mode}"
