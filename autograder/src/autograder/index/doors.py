@@ -13,7 +13,7 @@ A generation is never written to again. Several processes share it; the next is 
 
 from __future__ import annotations
 
-__all__ = ["BUNDLE", "Doors", "open_doors"]
+__all__ = ["Doors", "open_doors"]
 
 import fcntl
 import functools
@@ -32,7 +32,7 @@ from autograder.exceptions import CourseError
 from autograder.index.certificates import make_certificates
 from autograder.index.hosts import Hosts, read_hosts, sources
 
-BUNDLE = "ca-certificates.crt"
+_BUNDLE = "ca-certificates.crt"
 _FORMAT = "1"
 _SPARE_SECONDS = 45 * 86400
 """A process that serves may run this long before the next generation replaces what it has loaded."""
@@ -53,18 +53,33 @@ class Doors:
         return self.hosts.prefixes
 
     @property
+    def simple(self) -> Mapping[str, str]:
+        """Index -> the address of its Simple API."""
+        return self.hosts.simple
+
+    @property
+    def legacy(self) -> Mapping[str, str]:
+        """Index -> the address which uploads go to."""
+        return self.hosts.legacy
+
+    @property
     def hosts_file(self) -> Path:
         """The file to stand at /etc/hosts."""
         return self.folder / "hosts"
 
     @property
     def authority(self) -> Path:
-        """The folder to stand at /etc/ssl/certs: in it `BUNDLE`."""
+        """The folder to stand at /etc/ssl/certs, as OpenSSL wants it."""
         return self.folder / "authority"
+
+    @property
+    def bundle(self) -> Path:
+        """What to trust, in one file of that folder."""
+        return self.authority / _BUNDLE
 
     def good(self) -> bool:
         """Say whether it is there and will be for a while; a clock that was wrong may have made it for another time."""
-        return self.begins <= time.time() <= self.ends - _SPARE_SECONDS and (self.authority / BUNDLE).is_file()
+        return self.begins <= time.time() <= self.ends - _SPARE_SECONDS and self.bundle.is_file()
 
     @functools.cached_property
     def context(self) -> ssl.SSLContext:
@@ -145,8 +160,8 @@ def _make(folder: Path) -> Doors:
     try:
         fresh.chmod(0o755)
         (fresh / "authority").mkdir()
-        (fresh / "authority" / BUNDLE).write_bytes(made.authority)
-        (fresh / "authority" / f"{made.subject_hash}.0").symlink_to(BUNDLE)
+        (fresh / "authority" / _BUNDLE).write_bytes(made.authority)
+        (fresh / "authority" / f"{made.subject_hash}.0").symlink_to(_BUNDLE)
         names = "".join(f"127.0.0.1 {name}\n" for name in hosts.prefixes)
         (fresh / "hosts").write_text(f"127.0.0.1 localhost wheelhouse\n{names}", encoding="utf-8")
         with os.fdopen(os.open(fresh / "chain.pem", os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:

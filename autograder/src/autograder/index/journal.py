@@ -4,7 +4,7 @@
 
     <published>/journal.jsonl      one event a line
     <published>/files/<sha256>     an uploaded file, or the METADATA of one
-    <published>/secrets.json       keys of tokens; never part of a snapshot
+    <published>/secret             what tokens are signed with; never part of a snapshot
 
 Deleting the folder is the reset.
 Several processes may append at once: each shell of a workspace has a server of its own.
@@ -45,7 +45,7 @@ class Event:
     site: str
     """`pypi`, `testpypi` or `company`."""
     kind: str
-    """`upload`, `yank`, `unyank`, `delete`, `status`, `token`, `revoke`, `publisher`, `unpublisher` or `identity`."""
+    """`create`, `upload`, `yank`, `unyank`, `delete`, `status`, `token`, `revoke`, `publisher`, `unpublisher` or `identity`."""
     when: str = field(default_factory=now)
     """In UTC, as PEP 700 writes it."""
     project: str = ""
@@ -156,6 +156,12 @@ class Journal:
         except OSError:
             return ()
         return (told.st_ino, told.st_size, told.st_mtime_ns)
+
+    @property
+    def size(self) -> int:
+        """How long the journal is, in bytes."""
+        state = self.state
+        return state[1] if state else 0
 
     def _refresh(self) -> None:
         state = self.state

@@ -109,6 +109,10 @@ class Ledger:
         """Give the name of a project as its owner writes it."""
         return self.names.get(project, project)
 
+    def status(self, project: str) -> str:
+        """Say whether a project is `active`, `archived`, `quarantined` or `deprecated`."""
+        return self.statuses[project].marker if project in self.statuses else "active"
+
     def versions(self, project: str) -> list[str]:
         """Give the versions of a project, oldest first."""
         found = {file.version for file in self.projects.get(project, {}).values()}
