@@ -18,9 +18,9 @@ from autograder.sandbox.system_python import seed
 @pytest.fixture(autouse=True)
 def _tried_anew(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.delenv("WHEELHOUSE_TIER", raising=False)
-    choice._why_not_strong.cache_clear()
+    choice._tried.cache_clear()
     yield
-    choice._why_not_strong.cache_clear()
+    choice._tried.cache_clear()
 
 
 @pytest.fixture
@@ -105,16 +105,16 @@ def test_a_mechanism_that_is_missing_is_named(index: PackageIndex, monkeypatch: 
     monkeypatch.setattr(choice, "filter_program", lambda: None)
     assert "system call filter" in tiers(index)[0].reason
     monkeypatch.undo()
-    choice._why_not_strong.cache_clear()
+    choice._tried.cache_clear()
     if not tiers(index)[0].works:
         pytest.skip("the strong tier doesn't work here")
     original = strong.StrongSandbox._mounts
 
-    def writable(self: strong.StrongSandbox, place: object, folder: Path) -> list[str]:
-        mounts = original(self, place, folder)  # type: ignore[arg-type]
+    def writable(self: strong.StrongSandbox, place: object, folder: Path, way: object) -> list[str]:
+        mounts = original(self, place, folder, way)  # type: ignore[arg-type]
         return mounts[: mounts.index("--remount-ro")]
 
-    choice._why_not_strong.cache_clear()
+    choice._tried.cache_clear()
     monkeypatch.setattr(strong.StrongSandbox, "_mounts", writable)
     assert tiers(index)[0].reason == "the system's own folders are writable in it"
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 from autograder.sandbox.choice import choose, tiers
 from autograder.sandbox.place import (
     Completed,
+    Door,
     Index,
     Limits,
     Place,
@@ -25,6 +26,7 @@ from autograder.sandbox.place import (
 
 __all__ = [
     "Completed",
+    "Door",
     "Index",
     "Limits",
     "Place",

@@ -20,10 +20,11 @@ from autograder.exceptions import SandboxError
 from autograder.sandbox import configuration
 from autograder.sandbox.command import CommandSandbox, Launch
 from autograder.sandbox.fence import Fence
-from autograder.sandbox.place import Index, Place, Tier, folders_exist
+from autograder.sandbox.place import Door, Index, Place, Tier, folders_exist
 from autograder.sandbox.processes import SLACK, Running, limit_pairs, spawn, write_order
 from autograder.sandbox.system_python import executable_name, seed, settle_system
 from autograder.sandbox.tools import basic_tools
+from autograder.sandbox.way import Way
 
 __all__ = ["BasicSandbox", "find_bash"]
 
@@ -72,6 +73,11 @@ class BasicSandbox(CommandSandbox):
         """Name the tier."""
         return "basic"
 
+    @property
+    def door(self) -> Door:
+        """Say how commands get to the index."""
+        return "loopback" if self._index.doors is None else "proxy"
+
     def root(self, place: Place) -> PurePosixPath:
         """Say where the project appears: where it is."""
         return PurePosixPath(place.project)
@@ -104,12 +110,13 @@ class BasicSandbox(CommandSandbox):
         folders_exist(place)
         source = settle_system(place.system, self.python_home(place))
         listener = _listen(place.system)
-        port = listener.getsockname()[1]
-        _write_settings(place, port)
+        doors, bundle = self._index.doors, place.system / "etc" / "ca-certificates.crt"
+        way = Way("proxy" if doors else "loopback", listener.getsockname()[1], doors, str(bundle) if doors else "")
+        _write_settings(place, way)
         watched, lifeline = os.pipe()
         order = write_order(
             argv=list(launch.argv),
-            environment={**configuration.index_variables(port), **launch.environment},
+            environment={**way.variables(), **launch.environment},
             cwd=str(place.project / launch.cwd),
             limits=limit_pairs(launch.limits, launch.limits.processes + SLACK + _processes_of_user()),
             descriptors=dict(launch.descriptors),
@@ -197,20 +204,35 @@ def _listen(system: Path) -> socket.socket:
     raise SandboxError("The index finds no free port on this machine.", "End programs you don't need.")
 
 
-def _write_settings(place: Place, port: int) -> None:
-    """Write pip's and uv's settings; replaced as a whole, since another process may be reading them."""
-    for file, text in (
-        (place.home / ".pip" / "pip.conf", configuration.pip_override(port)),
-        (place.system / "etc" / "uv" / "uv.toml", configuration.uv_configuration(port)),
-    ):
+def _write_settings(place: Place, way: Way) -> None:
+    """Write pip's and uv's settings, and whom to trust; replaced as a whole, since another process may be reading them.
+
+    What to trust is a copy: the cache may be emptied while a terminal is open.
+    """
+    index = "" if way.doors else way.simple("pypi")
+    wanted = {
+        place.home / ".pip" / "pip.conf": configuration.pip_override(index=index, bundle=way.bundle),
+        place.system / "etc" / "uv" / "uv.toml": configuration.uv_configuration(index=index),
+    }
+    for file, text in wanted.items():
+        _replace(file, text)
+    if way.doors:
         try:
-            if file.is_file() and file.read_text("utf-8") == text:
-                continue
-            file.parent.mkdir(parents=True, exist_ok=True)
-            fresh = file.with_name(f".{file.name}.{os.getpid()}.{threading.get_ident()}")
-            fresh.write_text(text, encoding="utf-8")
-            fresh.replace(file)
-        except (OSError, UnicodeDecodeError) as error:
-            raise SandboxError(
-                f"The settings file {file} can't be written: {error}.", "See who owns the folder."
-            ) from error
+            trusted = way.doors.bundle.read_text("ascii")
+        except OSError as error:
+            raise SandboxError(f"The index's certificate is gone: {error}.", "Try again.") from error
+        _replace(Path(way.bundle), trusted)
+
+
+def _replace(file: Path, text: str) -> None:
+    try:
+        if file.is_file() and file.read_text("utf-8") == text:
+            return
+        file.parent.mkdir(parents=True, exist_ok=True)
+        fresh = file.with_name(f".{file.name}.{os.getpid()}.{threading.get_ident()}")
+        fresh.write_text(text, encoding="utf-8")
+        fresh.replace(file)
+    except (OSError, UnicodeDecodeError) as error:
+        raise SandboxError(
+            f"The settings file {file} can't be written: {error}.", "See who owns the folder."
+        ) from error

@@ -16,9 +16,11 @@ from pathlib import Path
 from autograder.exceptions import SandboxError
 from autograder.sandbox.basic import BasicSandbox, find_bash
 from autograder.sandbox.place import Index, Limits, Place, Sandbox, TierReport
+from autograder.sandbox.ports import TLS_PORT, listen_inside
 from autograder.sandbox.seccomp import filter_program
 from autograder.sandbox.strong import StrongSandbox, find_bubblewrap
-from autograder.sandbox.system_python import executable_name, seed, writable_parts
+from autograder.sandbox.system_python import STRONG_PORT, executable_name, seed, writable_parts
+from autograder.sandbox.way import Way
 
 __all__ = ["choose", "tiers"]
 
@@ -62,13 +64,27 @@ _FOUND = {
 
 
 class _NoIndex:
+    doors = None
+
     @contextlib.contextmanager
-    def serve(self, listener: socket.socket, published: Path | None = None) -> Iterator[None]:
+    def serve(
+        self, listener: socket.socket, published: Path | None = None, secure: socket.socket | None = None
+    ) -> Iterator[None]:
         yield
 
 
 class _Trial(StrongSandbox):
     """The strong tier around a shell that needs no system Python: nothing is made that the trial doesn't look at."""
+
+    found_privileged_port = False
+
+    def _way(self) -> Way:
+        return Way("names", STRONG_PORT)
+
+    def _listen_for_tls(self, init: int) -> None:
+        if (listener := listen_inside(init, TLS_PORT)) is not None:
+            self.found_privileged_port = True
+            listener.close()
 
     def _settle(self, place: Place) -> Path:
         for part in writable_parts():
@@ -79,28 +95,27 @@ class _Trial(StrongSandbox):
 
 
 @functools.cache
-def _why_not_strong() -> str:
-    """Say why the strong tier doesn't work; empty if it does."""
+def _tried() -> tuple[str, bool]:
+    """Say why the strong tier doesn't work, empty if it does; and whether a port below 1024 can be listened on inside."""
     if sys.platform != "linux":
-        return f"bubblewrap needs Linux, and this is {platform.system()}"
+        return f"bubblewrap needs Linux, and this is {platform.system()}", False
     bubblewrap = find_bubblewrap()
     if bubblewrap is None:
-        return "bubblewrap is not installed"
+        return "bubblewrap is not installed", False
     if filter_program() is None:
-        return f"no system call filter was written for {platform.machine()} yet"
+        return f"no system call filter was written for {platform.machine()} yet", False
     with tempfile.TemporaryDirectory(prefix="wheelhouse-trial-") as scratch:
         place = Place(Path(scratch, "project"), Path(scratch, "home"), Path(scratch, "system"))
         for folder in (place.project, place.home, place.system):
             folder.mkdir()
+        trial = _Trial(_NoIndex(), bubblewrap)
         try:
-            done = _Trial(_NoIndex(), bubblewrap).run(
-                ["/bin/sh", "-c", _TRIAL, "trial", scratch], place, limits=Limits(10)
-            )
+            done = trial.run(["/bin/sh", "-c", _TRIAL, "trial", scratch], place, limits=Limits(10))
         except SandboxError as error:
-            return str(error.message)
+            return str(error.message), False
     if done.exit_status == 42:
-        return ""
-    return _FOUND.get(done.exit_status, f"the trial said {done.output.strip()[-200:]!r} {done.stopped}")
+        return "", trial.found_privileged_port
+    return _FOUND.get(done.exit_status, f"the trial said {done.output.strip()[-200:]!r} {done.stopped}"), False
 
 
 def _how_to_get_strong(reason: str) -> str:
@@ -129,7 +144,7 @@ def _how_to_get_strong(reason: str) -> str:
 
 def tiers(index: Index) -> list[TierReport]:
     """Report on every tier, the strongest first."""
-    reason = _why_not_strong()
+    reason, _ = _tried()
     bash = find_bash()
     return [
         TierReport(
@@ -163,7 +178,7 @@ def choose(index: Index, *, tier: str | None = None) -> Sandbox:
         if wanted in (None, name) and report.works:
             bubblewrap = find_bubblewrap()
             if name == "strong" and bubblewrap is not None:
-                return StrongSandbox(index, bubblewrap)
+                return StrongSandbox(index, bubblewrap, privileged_port=_tried()[1])
             return BasicSandbox(index)
     first = reports[wanted or "basic"]
     raise SandboxError(f"The {first.tier} sandbox doesn't work here: {first.reason}.", first.how_to_get)

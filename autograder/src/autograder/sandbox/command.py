@@ -19,6 +19,7 @@ from autograder.exceptions import SandboxError
 from autograder.sandbox.place import (
     DEFAULT_LIMITS,
     Completed,
+    Door,
     Limits,
     Place,
     Shell,
@@ -71,6 +72,11 @@ class CommandSandbox(ABC):
     @abstractmethod
     def tier(self) -> Tier:
         """Name the tier."""
+
+    @property
+    @abstractmethod
+    def door(self) -> Door:
+        """Say how commands get to the index."""
 
     @abstractmethod
     def root(self, place: Place) -> PurePosixPath:

@@ -13,10 +13,9 @@ __all__ = [
     "NETWORK_FILES",
     "PIP_OVERRIDE_MARK",
     "SHELL_CELLS_RC",
+    "STRONG_BUNDLE",
     "TERMINAL_RC",
     "environment",
-    "index_url",
-    "index_variables",
     "pip_configuration",
     "pip_override",
     "uv_configuration",
@@ -31,6 +30,9 @@ NETWORK_FILES = {
     "nobody:x:65534:65534:nobody:/:/usr/sbin/nologin\n",
     "group": "root:x:0:\nlearner:x:1000:\nnogroup:x:65534:\n",
 }
+
+STRONG_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
+"""Where the strong tier shows whom to trust: the place that most programs on Linux look at by themselves."""
 
 GITCONFIG = """\
 # Git's settings for the whole machine, by the course: yours in ~/.gitconfig win.
@@ -87,45 +89,30 @@ PROMPT_COMMAND=__wheelhouse_done
 """
 
 
-def index_url(port: int) -> str:
-    """Give the address of the Simple API as seen inside."""
-    return f"http://127.0.0.1:{port}/pypi/simple/"
-
-
-def index_variables(port: int) -> dict[str, str]:
-    """Name each index's addresses for commands that must be told one: the Simple API, and where uploads go."""
-    named = {}
-    for site in ("pypi", "testpypi", "company"):
-        named[f"WHEELHOUSE_{site.upper()}"] = f"http://127.0.0.1:{port}/{site}/simple/"
-        named[f"WHEELHOUSE_{site.upper()}_UPLOAD"] = f"http://127.0.0.1:{port}/{site}/legacy/"
-    return named
-
-
-def pip_configuration(port: int) -> str:
-    """Write pip's settings for the whole machine."""
+def pip_configuration(*, index: str = "", bundle: str = "") -> str:
+    """Write pip's settings for the whole machine: where the index is, unless pip knows that by itself; whom to trust."""
+    told = (f"index-url = {index}\n" if index else "") + (f"cert = {bundle}\n" if bundle else "")
     return (
         "# pip's settings for the whole machine, by the course: yours, by `pip config set`, win.\n"
         "[global]\n"
-        f"index-url = {index_url(port)}\n"
+        f"{told}"
         "disable-pip-version-check = true\n"
         "retries = 1\n"
         "timeout = 15\n"
     )
 
 
-def uv_configuration(port: int) -> str:
-    """Write uv's settings for the whole machine.
+def uv_configuration(*, index: str = "") -> str:
+    """Write uv's settings for the whole machine: where the index is, unless uv knows that by itself.
 
     Copies instead of hard links: a cache shared by links would let an edit in one environment show in another.
     """
+    told = f'\n[[index]]\nname = "course"\nurl = "{index}"\ndefault = true\n' if index else ""
     return (
         "# uv's settings for the whole machine, by the course: yours in ~/.config/uv/uv.toml win.\n"
         'python-downloads = "never"\n'
-        'link-mode = "copy"\n\n'
-        "[[index]]\n"
-        'name = "course"\n'
-        f'url = "{index_url(port)}"\n'
-        "default = true\n"
+        'link-mode = "copy"\n'
+        f"{told}"
     )
 
 
@@ -147,14 +134,16 @@ def _host_pip_settings() -> dict[str, set[str]]:
     return found
 
 
-def pip_override(port: int) -> str:
+def pip_override(*, index: str = "", bundle: str = "") -> str:
     """Write settings for `~/.pip/pip.conf`, which beat the machine's own and are beaten by `~/.config/pip/pip.conf`.
 
     pip (topics/configuration) reads machine, then user, and of the user's the old place first; it takes an empty value for no value.
     """
     settings = _host_pip_settings()
-    settings.setdefault("global", set()).update(("extra-index-url", "find-links", "no-index"))
-    ours = pip_configuration(port).splitlines()[2:]
+    settings.setdefault("global", set()).update(
+        ("index-url", "extra-index-url", "find-links", "no-index", "cert", "proxy")
+    )
+    ours = pip_configuration(index=index, bundle=bundle).splitlines()[2:]
     names = {line.split(" = ")[0] for line in ours}
     lines = [PIP_OVERRIDE_MARK + ": settings of the machine itself are emptied, the index is the course's."]
     for section in ["global", *sorted(set(settings) - {"global"})]:

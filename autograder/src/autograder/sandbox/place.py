@@ -16,6 +16,8 @@ from autograder.exceptions import SandboxError
 __all__ = [
     "DEFAULT_LIMITS",
     "Completed",
+    "Door",
+    "Doors",
     "Index",
     "Limits",
     "Place",
@@ -28,6 +30,8 @@ __all__ = [
 ]
 
 Tier = Literal["strong", "basic"]
+Door = Literal["names", "proxy", "loopback"]
+"""How commands get to the index: see `autograder.sandbox.way`."""
 
 _NOT_OVER = re.compile(r"/(usr|etc|proc|dev|sys|boot|run|bin|sbin|lib|lib32|lib64|libx32|libexec)(/|$)")
 """Where the system's own files stand: a workspace must never cover them."""
@@ -113,11 +117,41 @@ class TierReport:
     """The next step towards it; empty if it works."""
 
 
+class Doors(Protocol):
+    """The host names by which the index can be reached with TLS."""
+
+    @property
+    def hosts_file(self) -> Path:
+        """A file for /etc/hosts."""
+
+    @property
+    def authority(self) -> Path:
+        """A folder for /etc/ssl/certs, as OpenSSL wants it."""
+
+    @property
+    def bundle(self) -> Path:
+        """The certificates to trust, in one file of that folder: `ca-certificates.crt`."""
+
+    @property
+    def simple(self) -> Mapping[str, str]:
+        """Index -> the address of its Simple API."""
+
+    @property
+    def legacy(self) -> Mapping[str, str]:
+        """Index -> the address which uploads go to."""
+
+
 class Index(Protocol):
     """Whatever answers on the index's address in the sandbox."""
 
-    def serve(self, listener: socket.socket, published: Path | None = None) -> AbstractContextManager[None]:
-        """Serve on a listening socket, from threads of this process, until the context is left.
+    @property
+    def doors(self) -> Doors | None:
+        """Its host names; None where it can't be reached by any."""
+
+    def serve(
+        self, listener: socket.socket, published: Path | None = None, secure: socket.socket | None = None
+    ) -> AbstractContextManager[None]:
+        """Serve on a listening socket, and with TLS on a `secure` one, from threads of this process, until the context is left.
 
         What is uploaded goes into the folder `published`, and is served beside the rest; without it nothing can be uploaded.
         """
@@ -143,6 +177,10 @@ class Sandbox(Protocol):
     @property
     def tier(self) -> Tier:
         """Name the tier."""
+
+    @property
+    def door(self) -> Door:
+        """Say how commands get to the index."""
 
     def root(self, place: Place) -> PurePosixPath:
         """Say where the project appears inside."""

@@ -45,7 +45,7 @@ __all__ = [
 ]
 
 STRONG_PORT = 8080
-_FORMAT = "7"
+_FORMAT = "8"
 _LEFT_OUT = {"site-packages", "dist-packages", "test", "tests", "idle_test", "EXTERNALLY-MANAGED"}
 _LEFT_OUT_PATTERNS = ("*.opt-1.pyc", "*.opt-2.pyc", "*.a", "*.o")
 _RPATH_INSIDE = b"$ORIGIN/../lib"
@@ -153,7 +153,7 @@ def _make_seed(folder: Path) -> None:
     _copy_headers(folder)
     _undo_distributor(library)
     _compile(library)
-    for made in ("share", "etc/uv"):
+    for made in ("share", "etc/uv", "etc/named/uv"):
         (folder / made).mkdir(parents=True)
     _fill_ensurepip(folder)
     _write_configuration(folder / "etc")
@@ -288,11 +288,15 @@ def _fill_ensurepip(folder: Path) -> None:
 
 
 def _write_configuration(etc: Path) -> None:
+    """Write what stands in /etc: for `named`, the index is where pip and uv look for it by themselves."""
+    loopback = f"http://127.0.0.1:{STRONG_PORT}/pypi/simple/"
     for name, text in {
         **configuration.NETWORK_FILES,
         "gitconfig": configuration.GITCONFIG,
-        "pip.conf": configuration.pip_configuration(STRONG_PORT),
-        "uv/uv.toml": configuration.uv_configuration(STRONG_PORT),
+        "pip.conf": configuration.pip_configuration(index=loopback),
+        "uv/uv.toml": configuration.uv_configuration(index=loopback),
+        "named/pip.conf": configuration.pip_configuration(bundle=configuration.STRONG_BUNDLE),
+        "named/uv/uv.toml": configuration.uv_configuration(),
         "terminal.bashrc": configuration.TERMINAL_RC,
         "cells.bashrc": configuration.SHELL_CELLS_RC,
     }.items():

@@ -29,7 +29,8 @@ from autograder.exceptions import SandboxError
 from autograder.sandbox import configuration
 from autograder.sandbox.command import CommandSandbox, Launch
 from autograder.sandbox.fence import Fence
-from autograder.sandbox.place import Index, Limits, Place, Tier, folders_exist
+from autograder.sandbox.place import Door, Index, Limits, Place, Tier, folders_exist
+from autograder.sandbox.ports import TLS_PORT, listen_inside
 from autograder.sandbox.processes import (
     SLACK,
     Running,
@@ -49,6 +50,7 @@ from autograder.sandbox.system_python import (
     writable_parts,
 )
 from autograder.sandbox.tools import STRONG_TOOLS, tools
+from autograder.sandbox.way import Way
 
 __all__ = ["StrongSandbox", "find_bubblewrap"]
 
@@ -125,15 +127,27 @@ class _StrongRunning(Running):
 class StrongSandbox(CommandSandbox):
     """Commands in bubblewrap."""
 
-    def __init__(self, index: Index, bubblewrap: str) -> None:
-        """Use this bubblewrap, and this index for all commands."""
+    def __init__(self, index: Index, bubblewrap: str, *, privileged_port: bool = True) -> None:
+        """Use this bubblewrap, and this index for all commands; `privileged_port` says whether it can listen for TLS inside."""
         self._index = index
         self._bubblewrap = bubblewrap
+        self._privileged_port = privileged_port
 
     @property
     def tier(self) -> Tier:
         """Name the tier."""
         return "strong"
+
+    @property
+    def door(self) -> Door:
+        """Say how commands get to the index."""
+        return self._way().door
+
+    def _way(self) -> Way:
+        doors = self._index.doors
+        if doors is None:
+            return Way("loopback", STRONG_PORT)
+        return Way("names" if self._privileged_port else "proxy", STRONG_PORT, doors, configuration.STRONG_BUNDLE)
 
     def root(self, place: Place) -> PurePosixPath:
         """Say where the project appears inside."""
@@ -161,12 +175,12 @@ class StrongSandbox(CommandSandbox):
         program = filter_program()
         if program is None:
             raise SandboxError("There is no system call filter for this processor.")
-        seed = self._settle(place)
+        seed, way = self._settle(place), self._way()
         ours, theirs = socket.socketpair()
         told, tell = os.pipe()
         order = write_order(
             argv=list(launch.argv),
-            environment={**configuration.index_variables(STRONG_PORT), **launch.environment},
+            environment={**way.variables(), **launch.environment},
             cwd=str(self.root(place) / launch.cwd),
             limits=limit_pairs(launch.limits, launch.limits.processes + SLACK),
             descriptors=dict(launch.descriptors),
@@ -179,7 +193,7 @@ class StrongSandbox(CommandSandbox):
         options = [*self._namespaces(), "--info-fd", str(tell), "--seccomp", str(seccomp)]
         if not launch.share_session:
             options.append("--new-session")
-        options += self._mounts(place, seed)
+        options += self._mounts(place, seed, way)
         arguments = anonymous_file(b"".join(os.fsencode(option) + b"\0" for option in options))
         passed = [order, seccomp, arguments, tell, theirs.fileno(), *launch.descriptors.values()]
         interpreter = f"/run/wheelhouse/bin/{executable_name()}"
@@ -212,8 +226,11 @@ class StrongSandbox(CommandSandbox):
                 if listener is None:
                     raise SandboxError("Bubblewrap could not start the sandbox.", "Run `course doctor`.")
                 running.resources.enter_context(listener)
-                running.take_init(_process_1(told))
-                running.resources.enter_context(self._index.serve(listener, place.published))
+                running.take_init(init := _process_1(told))
+                secure = self._listen_for_tls(init) if way.door == "names" else None
+                if secure is not None:
+                    running.resources.enter_context(secure)
+                running.resources.enter_context(self._index.serve(listener, place.published, secure))
                 self._fence_in(running, launch.limits)
                 ours.send(b"g")
         except BaseException:
@@ -222,6 +239,19 @@ class StrongSandbox(CommandSandbox):
         finally:
             os.close(told)
         return running
+
+    def _listen_for_tls(self, init: int) -> socket.socket | None:
+        """Listen inside where the names lead to.
+
+        Raises:
+            SandboxError: it could at the trial, and can't now.
+        """
+        listener = listen_inside(init, TLS_PORT)
+        if listener is None:
+            raise SandboxError(
+                "The index can't listen in the sandbox for those who call it by its name.", "Run `course doctor`."
+            )
+        return listener
 
     @staticmethod
     def _fence_in(running: _StrongRunning, limits: Limits) -> None:
@@ -255,7 +285,7 @@ class StrongSandbox(CommandSandbox):
             *("--die-with-parent", "--uid", "1000", "--gid", "1000", "--hostname", "wheelhouse"),
         ]
 
-    def _mounts(self, place: Place, seed: Path) -> list[str]:
+    def _mounts(self, place: Place, seed: Path, way: Way) -> list[str]:
         def read(source: object, target: str) -> list[str]:
             return ["--ro-bind", str(source), target]
 
@@ -288,8 +318,15 @@ class StrongSandbox(CommandSandbox):
             options += ["--perms", "0755", "--dir", str(STRONG_TOOLS.parent), *read(there, str(STRONG_TOOLS))]
         for name in _FROM_ETC:
             options += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
-        for name in (*configuration.NETWORK_FILES, "gitconfig", "pip.conf", "uv"):
+        settings = seed / "etc" / "named" if way.doors else seed / "etc"
+        for name in (*configuration.NETWORK_FILES, "gitconfig"):
             options += read(seed / "etc" / name, f"/etc/{name}")
+        for name in ("pip.conf", "uv"):
+            options += read(settings / name, f"/etc/{name}")
+        if way.doors:
+            options += read(way.doors.authority, "/etc/ssl/certs")
+        if way.doors and way.door == "names":
+            options += read(way.doors.hosts_file, "/etc/hosts")
         options += [
             *("--proc", "/proc", "--dev", "/dev"),
             *("--size", str(_SHARED_MEMORY_BYTES), "--perms", "1777", "--tmpfs", "/dev/shm"),  # noqa: S108
