@@ -1,0 +1,1 @@
+"""Exercise 03, When imports break."""
