@@ -131,7 +131,6 @@ def provide_tools(say: Callable[[str], None] = lambda _: None) -> Path:
 
 
 def _make(folder: Path, say: Callable[[str], None]) -> None:
-    seed(say)
     library = folder / "lib"
     library.mkdir(parents=True)
     count = sum(line[:1].isalnum() for line in _LOCK.open(encoding="utf-8"))
@@ -153,8 +152,10 @@ def _install(library: Path) -> None:
     options = ["--target", str(library), "--require-hashes", "--no-deps", "--quiet", "--requirement", str(_LOCK)]
     commands = []
     if (uv := course_uv()) is not None:
-        python = ["--python", str(seed() / "bin" / executable_name())]
-        commands.append([str(uv), "pip", "install", "--link-mode", "copy", "--no-build", *python, *options])
+        # copies: a link would let a cache shared with others be changed from here
+        commands.append(
+            [str(uv), "pip", "install", "--python", sys.executable, "--link-mode", "copy", "--no-build", *options]
+        )
     if importlib.util.find_spec("pip") is not None:
         pip = [
             sys.executable,
