@@ -5,7 +5,7 @@ The journal may come from a snapshot, so from anyone: an event that makes no sen
 
 from __future__ import annotations
 
-__all__ = ["TEAM_SITE", "Ledger", "Publisher", "Token"]
+__all__ = ["STATUSES", "TEAM_SITE", "USER", "Ledger", "Publisher", "Token"]
 
 import re
 import uuid
@@ -22,6 +22,8 @@ from autograder.index.store import IndexFile
 
 TEAM_SITE = "company"
 """On the company's index the learner is a member of the team that owns all projects; elsewhere the seed's belong to strangers."""
+USER = "learner"
+"""The name of the one account on each site."""
 STATUSES = ("active", "archived", "quarantined", "deprecated")
 
 
@@ -57,6 +59,11 @@ class Publisher:
     """Empty where any will do."""
     pending: bool = False
     """The project doesn't exist yet: the first use creates it."""
+
+    @property
+    def identity(self) -> tuple[str, str, str]:
+        """What the workflow is recognised by; several projects may have registered it."""
+        return (self.repository.lower(), self.workflow, self.environment.lower())
 
 
 class Ledger:
@@ -97,13 +104,18 @@ class Ledger:
                 self.serial += 1
                 apply(self, event)
 
+    @property
+    def user_id(self) -> str:
+        """The id of this site's one account."""
+        return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{self.site}/user/{USER}"))
+
     def mine(self, project: str) -> bool:
         """Say whether the learner owns a project or is a member of the team that does."""
         return project in self.projects and (project in self.ids or self.site == TEAM_SITE)
 
     def id(self, project: str) -> str:
         """Give the id of a project, by which a token is bound to it: another one of that name has another."""
-        return self.ids.get(project) or str(uuid.uuid5(uuid.NAMESPACE_URL, f"{self.site}/{project}"))
+        return self.ids.get(project) or str(uuid.uuid5(uuid.NAMESPACE_URL, f"{self.site}/project/{project}"))
 
     def name(self, project: str) -> str:
         """Give the name of a project as its owner writes it."""
@@ -112,6 +124,13 @@ class Ledger:
     def status(self, project: str) -> str:
         """Say whether a project is `active`, `archived`, `quarantined` or `deprecated`."""
         return self.statuses[project].marker if project in self.statuses else "active"
+
+    def published_by(self, publisher: str) -> list[str]:
+        """Name the projects for which the workflow behind a publisher is registered."""
+        known = self.publishers.get(publisher)
+        if known is None or known.pending:
+            return []
+        return [one.project for one in self.publishers.values() if not one.pending and one.identity == known.identity]
 
     def versions(self, project: str) -> list[str]:
         """Give the versions of a project, oldest first."""

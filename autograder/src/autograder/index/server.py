@@ -9,21 +9,27 @@ from __future__ import annotations
 __all__ = ["IndexServer", "serving"]
 
 import contextlib
+import functools
 import logging
+import re
 import selectors
 import socket
 import socketserver
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from http.server import ThreadingHTTPServer
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from autograder.index.answers import Answer
 from autograder.index.contents import Contents
 from autograder.index.doors import Doors
 from autograder.index.entrance import Entrance, within_tls
 from autograder.index.protocol import answer
+from autograder.index.request import Body, Request
+
+if TYPE_CHECKING:
+    from autograder.index.desk import Desk
 
 MOST_CONNECTIONS = 128
 """More than this at once are told to come back."""
@@ -33,6 +39,11 @@ IDLE_SECONDS = 30.0
 """How long a client may be silent."""
 REQUEST_SECONDS = 120.0
 """How long a client may take over one request and its answer, however busily."""
+BODY_SECONDS = 60.0
+"""How long of that it may take to send what it uploads."""
+LINGER_SECONDS = 5.0
+"""How long we listen to a client that goes on sending after our answer."""
+_DESK = re.compile(r"/(oidc/|\w+/(manage|_)/)")
 
 
 class _Handler(Entrance):
@@ -56,7 +67,7 @@ class _Handler(Entrance):
             self.close_connection = True
         headers = {name.title(): value for name, value in self.headers.items()}
         try:
-            reply = answer(self.server.contents.sites(), self.path, headers, self.origin)
+            reply = self._at_desk(headers) or answer(self.server.contents.sites(), self.path, headers, self.origin)
         except Exception:
             logging.getLogger(__name__).exception("the index could not answer %r", self.path)
             self.close_connection = True
@@ -65,18 +76,72 @@ class _Handler(Entrance):
 
     do_HEAD = do_GET
 
+    def _at_desk(self, headers: Mapping[str, str]) -> Answer | None:
+        if not _DESK.match(self.path):
+            return None
+        return self.server.desk.get(Request("GET", self.path, headers, self._origin()))
+
+    def _origin(self) -> str:
+        """Say where the index that is asked for begins for the client, however it got in."""
+        site = re.match(r"/[\w-]{0,40}", self.path)
+        host = self.headers.get("Host", "")
+        if not re.fullmatch(r"[\w.:\[\]-]{1,200}", host):
+            host = "127.0.0.1"
+        return self.origin or f"http://{host}{site[0] if site else ''}"
+
+    def do_POST(self) -> None:
+        """Take what the client hands in; see `autograder.index.desk`."""
+        headers = {name.title(): value for name, value in self.headers.items()}
+        length = headers.get("Content-Length", "")
+        until = time.monotonic() + BODY_SECONDS
+
+        def read(size: int) -> bytes:
+            if time.monotonic() > until:
+                raise TimeoutError
+            return self.rfile.read1(size)
+
+        body = Body(read, int(length) if re.fullmatch(r"\d{1,15}", length) else 0)
+        try:
+            reply = self.server.desk.post(Request("POST", self.path, headers, self._origin()), body)
+        except ConnectionError:
+            self.close_connection = True
+            return
+        except TimeoutError:
+            reply = Answer(408, {"Content-Type": "text/plain"}, b"The request took too long.\n")
+        except OSError as error:
+            logging.getLogger(__name__).warning("the index could not keep what was handed in: %s", error)
+            reply = Answer(507, {"Content-Type": "text/plain"}, b"The index can't write to its folder.\n")
+        except Exception:
+            logging.getLogger(__name__).exception("the index could not answer %r", self.path)
+            reply = Answer(500, {"Content-Type": "text/plain"}, b"The index has a bug: please report it.\n")
+        # What follows a body that wasn't read to its end, or whose end nobody knows, could be taken for the next request.
+        if body.left or "Transfer-Encoding" in headers or reply.status in (408, 500, 507):
+            self.close_connection = True
+        self._send(reply)
+        if self.close_connection:
+            self._linger(body.left)
+
+    def _linger(self, left: int) -> None:
+        """Let a client that is still sending come to its end, so that it reads our answer instead of losing the connection."""
+        with contextlib.suppress(OSError):
+            self.wfile.flush()
+            self.connection.settimeout(1.0)
+            until = time.monotonic() + LINGER_SECONDS
+            while left > 0 and time.monotonic() < until and (block := self.rfile.read1(1 << 18)):
+                left -= len(block)
+
     def _refuse(self) -> None:
         self.close_connection = True
-        sentence = b"This index can only be read: uploads come in a later lesson.\n"
-        headers = {"Allow": "GET, HEAD", "Content-Type": "text/plain; charset=utf-8"}
+        sentence = b"The index knows GET, HEAD and POST.\n"
+        headers = {"Allow": "GET, HEAD, POST", "Content-Type": "text/plain; charset=utf-8"}
         self._send(Answer(405, headers, sentence))
 
-    do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = _refuse
+    do_PUT = do_DELETE = do_PATCH = do_OPTIONS = _refuse
 
     def _send(self, reply: Answer) -> None:
         if len(self.server.deadlines) >= BUSY_CONNECTIONS:
             self.close_connection = True
-        self.send_response(reply.status)
+        self.send_response(reply.status, reply.reason or None)
         for name, value in reply.headers.items():
             self.send_header(name, self.outward(value) if name == "Location" else value)
         if reply.status != 304:
@@ -133,6 +198,13 @@ class IndexServer(ThreadingHTTPServer):
         if self._secure is not None:
             self._secure.settimeout(1.0)
         self._expect_tls: set[socket.socket] = set()
+
+    @functools.cached_property
+    def desk(self) -> Desk:
+        """Where clients hand something in; most servers never see any, and begin sooner without it."""
+        from autograder.index.desk import Desk
+
+        return Desk(self.contents)
 
     def serve_until(self, ended: socket.socket) -> None:
         """Take connections until something can be read from `ended`.
