@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
+from autograder.archive import Sdist, Wheel, find_archives
 from autograder.distribution import Distribution, Known
 from autograder.environment import Environment, Facts
 from autograder.exceptions import BrokenExercise, Failed
@@ -19,7 +20,7 @@ from autograder.repository import Repository
 from autograder.requirements import Requirements
 from autograder.source import Source
 from autograder.tree import Entry, Outside, Tree, resolve
-from autograder.wording import code, command, leaving, seen, unseen
+from autograder.wording import code, command, leaving, listing, seen, unseen
 
 __all__ = [
     "Actor",
@@ -181,6 +182,28 @@ class Workspace:
 
     def _requirement_bytes(self, path: str) -> bytes:
         return self.file(path).content
+
+    def wheel(self, project: str, folder: str = "dist") -> Wheel:
+        """Give the newest wheel of a project in `folder`; raises Failed if there is none, or it is damaged."""
+        path = self._archive(project, folder, ".whl", "wheel")
+        return Wheel(path, self.file(path).content)
+
+    def sdist(self, project: str, folder: str = "dist") -> Sdist:
+        """Give the newest sdist of a project in `folder`; raises Failed if there is none, or it is damaged."""
+        path = self._archive(project, folder, ".tar.gz", "sdist")
+        return Sdist(path, self.file(path).content)
+
+    def _archive(self, project: str, folder: str, ending: str, kind: str) -> str:
+        there = [path for _, path in find_archives(self.tree, folder, project) if path.endswith(ending)]
+        if there:
+            return there[-1]
+        others = [name for name in self.tree.names(folder) if name.endswith(ending)]
+        raise Failed(
+            expected=f"There is a {kind} of {code(project)} in {code(folder)}.",
+            found=f"There is only {listing(others)}." if others else f"There is no {kind} in {code(folder)}.",
+            next_step=f"Run {command('ls', '-l', folder)} to see what is there.",
+            evidence=seen(others[0]) if others else unseen(f"{project}{ending}"),
+        )
 
     def published(self, site: str) -> Published:
         """Give what was published from here to `pypi`, `testpypi` or `company`; raises BrokenExercise for another name."""
