@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
 from autograder import doctor
+from autograder.index import PackageIndex
+from autograder.sandbox import choose
 
 
 def test_everything_is_looked_at_and_every_complaint_has_a_next_step(labs: Path) -> None:
@@ -15,6 +18,23 @@ def test_everything_is_looked_at_and_every_complaint_has_a_next_step(labs: Path)
 
     assert {"Python", "sandbox", "tier strong", "tier basic", "index", "disk", "git"} <= {one.about for one in findings}
     assert [one.about for one in findings if not one.good and not one.next_step] == []
+
+
+def test_the_door_to_the_index_is_named(labs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where certificates can't be made, commands are told a bare address, and the doctor says why."""
+    (door,) = [one for one in doctor.examine() if one.about == "door"]
+    assert door.good
+    assert "names" in door.found
+
+    monkeypatch.setitem(sys.modules, "cryptography", None)
+    monkeypatch.setenv("WHEELHOUSE_CACHE", str(labs / "empty-cache"))
+    bare = PackageIndex.open()
+    monkeypatch.setattr(doctor, "index", lambda: bare)
+    monkeypatch.setattr(doctor, "sandbox", lambda: choose(bare))
+    (door,) = [one for one in doctor.examine() if one.about == "door"]
+    assert not door.good
+    assert "`cryptography`" in door.found
+    assert "make lab" in door.next_step
 
 
 def test_little_room_is_seen(labs: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,6 +31,19 @@ class Finding:
     next_step: str = ""
 
 
+def _door() -> Finding:
+    """Say how commands in the sandbox get to the index."""
+    match sandbox().door:
+        case "names":
+            return Finding("door", "commands reach the index by the names that tools know it by, with TLS", True)
+        case "proxy":
+            found = "commands reach the index by the names that tools know it by, through the sandbox's proxy"
+            return Finding("door", found, True)
+    why = index().why_no_doors
+    found = f"commands are told the index's bare address, and trusted publishing can't be tried. {why.message if why else ''}"
+    return Finding("door", found.strip(), False, why.next_step if why else "Run `make lab` again.")
+
+
 def examine() -> Iterator[Finding]:
     """Look at the sandbox, Python, index, disk and tools; each finding as soon as it is there."""
     root = course_root()
@@ -50,6 +63,7 @@ def examine() -> Iterator[Finding]:
             sandbox().tier != "basic",
             "See the tiers below for a stronger one.",
         )
+        yield _door()
     except CourseError as error:
         yield Finding("sandbox", error.message, False, error.next_step)
     for one in tiers(index()):

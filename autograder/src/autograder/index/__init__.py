@@ -58,7 +58,7 @@ class PackageIndex:
         self._by_hash = {entry.file.sha256: entry.file for entry in reversed(held)}
         self.known = Known(store, held)
         self._doors: Doors | None = None
-        self.why_no_doors = ""
+        self.why_no_doors: CourseError | None = None
         there = {entry.file.sha256 for entry in held}
         self.missing = [locked.filename for locked in locked_wheels() if locked.sha256 not in there]
         """Files of the mirror that have not been fetched."""
@@ -96,8 +96,11 @@ class PackageIndex:
         """Give the versions of a project on one index, oldest first, yanked ones and pre-releases included."""
         return list(dict.fromkeys(file.version for file in self.files(name, site)))
 
-    def contents(self, published: Path | None = None) -> Contents:
-        """Give all sites with what was published into that folder; see `autograder.index.journal`."""
+    def contents(self, published: Path | None = None, *, keep: int = 0) -> Contents:
+        """Give all sites with what was published into that folder; see `autograder.index.journal`.
+
+        Clients may keep pages for `keep` seconds without asking again.
+        """
         from autograder.index.advisories import Advisories
         from autograder.index.contents import Contents, Seed
         from autograder.index.journal import Journal
@@ -113,7 +116,7 @@ class PackageIndex:
             )
             for name, title in SITES.items()
         }
-        return Contents(seeds, self._open_file, Journal(published) if published else None)
+        return Contents(seeds, self._open_file, Journal(published) if published else None, keep)
 
     @property
     def doors(self) -> Doors | None:
@@ -125,9 +128,9 @@ class PackageIndex:
 
         if self._doors is None or not self._doors.good():
             try:
-                self._doors, self.why_no_doors = open_doors(self._store.folder.parent), ""
+                self._doors, self.why_no_doors = open_doors(self._store.folder.parent), None
             except CourseError as error:
-                self._doors, self.why_no_doors = None, str(error)
+                self._doors, self.why_no_doors = None, error
         return self._doors
 
     def serve(
@@ -135,16 +138,19 @@ class PackageIndex:
         listener: socket.socket,
         published: Path | None = None,
         secure: socket.socket | None = None,
+        *,
+        keep: int = 0,
     ) -> AbstractContextManager[None]:
         """Serve the indexes at `/pypi/simple/`, `/testpypi/simple/` and `/company/simple/` on a listening socket until left.
 
         It is served by threads of this process; the sockets stay open and the caller's.
         What is uploaded goes into the folder `published`, which several servers may share; without it nothing can be uploaded.
         Where there are `doors`, that socket is a proxy to them too, and on the `secure` one they are served directly.
+        Clients may keep pages for `keep` seconds without asking again, as PyPI lets them for 600.
         """
         from autograder.index.server import serving
 
-        return serving(listener, self.contents(published), self.doors, secure)
+        return serving(listener, self.contents(published, keep=keep), self.doors, secure)
 
     def _open_file(self, sha256: str) -> BinaryIO:
         file = self._by_hash.get(sha256)
