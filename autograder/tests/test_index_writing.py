@@ -114,7 +114,7 @@ def test_wheel_is_correct(release: Release, tag: str) -> None:
     assert read.license_expression == "MIT"
     assert files[f"{info}/licenses/LICENSE"]
     about = message_from_bytes(files[f"{info}/WHEEL"])
-    assert set(about.get_all("Tag")) == set(map(str, tags))
+    assert set(about.get_all("Tag", [])) == set(map(str, tags))
     assert about["Root-Is-Purelib"] == str(all(each.platform == "any" for each in tags)).lower()
     for path, data in files.items():
         if path.endswith(".py"):

@@ -155,6 +155,7 @@ def _project(place: str, table: Mapping[str, Any]) -> Project:
     shared = {key: value for key, value in table.items() if key not in ("release", *_PROJECT)}
     own = {key: table[key] for key in _PROJECT if key in table}
     _check(place, own, _PROJECT)
+    _check(place, shared, _RELEASE)
     if table.get("status", "active") not in STATUSES:
         raise _wrong(place, f"`status` may be {', '.join(STATUSES)}, not {table['status']}")
     releases = []
@@ -162,7 +163,7 @@ def _project(place: str, table: Mapping[str, Any]) -> Project:
         merged = {
             key: {**shared.get(key, {}), **release.get(key, {})}
             for key in ("files", "sdist-files")
-            if isinstance(shared.get(key, {}), dict) and isinstance(release.get(key, {}), dict)
+            if isinstance(release.get(key, {}), dict)
         }
         named = f"{place}, release {release.get('version', f'number {number}')}"
         releases.append(_release(named, {**shared, **release, **merged}))
