@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NoReturn
 
-from autograder import __version__
+from autograder import __version__, index_commands
 from autograder.exceptions import CourseError, UsageError
 
 if TYPE_CHECKING:
@@ -231,25 +231,6 @@ def _messages(arguments: argparse.Namespace) -> int:
     return 1 if uncaught else 0
 
 
-def _index_fetch(_: argparse.Namespace) -> int:
-    from autograder.index import PackageIndex
-    from autograder.sandbox.tools import provide_tools
-
-    with contextlib.ExitStack() as after:  # what fails of one is told when the other was tried, too
-        after.callback(provide_tools, _say)
-        PackageIndex.fetch_mirror(say=_say)
-    return 0
-
-
-def _index_list(_: argparse.Namespace) -> int:
-    from autograder.folder import index
-
-    catalogue = index()
-    for name in catalogue.projects:
-        _say(f"{name:24} {', '.join(str(one) for one in catalogue.releases(name))}")
-    return 0
-
-
 class _Parser(argparse.ArgumentParser):
     """Answers a typing error with a sentence and the next step, where argparse would print its usage."""
 
@@ -336,10 +317,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     exercise(one, count="?")
     one.add_argument("task", metavar="TASK", type=int, nargs="?", help="one task only")
-    one = add("index", _index_list, "list what the course's own index serves", "course index fetch")
-    more = one.add_subparsers(title="commands", metavar="COMMAND")
-    fetch = more.add_parser("fetch", help="fetch the real distributions that the index mirrors, and the sandbox's tools")
-    fetch.set_defaults(run=_index_fetch)
+    index_commands.add_commands(
+        add(
+            "index",
+            index_commands.list_projects,
+            "look at the course's own indexes, serve them, read a journal",
+            "course index show leftpad",
+        )
+    )
     return parser
 
 

@@ -34,8 +34,6 @@ _LATEST = {
     "application/vnd.pypi.simple.latest+json": JSON,
     "application/vnd.pypi.simple.latest+html": HTML,
 }
-FRESH = "max-age=0"
-"""Pages may be kept, but whoever kept one asks whether it still holds: so an upload is seen at once, as PyPI's isn't."""
 FOREVER = "max-age=365000000, immutable, public"
 """A file's content never changes; its address holds its hash."""
 
@@ -70,14 +68,17 @@ def missing(sentence: str) -> Answer:
 
 def moved(place: str) -> Answer:
     """Send the client to another address."""
-    return Answer(301, {"Location": place, "Cache-Control": FRESH})
+    return Answer(301, {"Location": place, "Cache-Control": "max-age=0"})
 
 
-def page(body: str | bytes, media: str, headers: Mapping[str, str], *, keep: str = FRESH) -> Answer:
-    """Send a page, or say that the client has it already; `keep` is its Cache-Control."""
+def page(body: str | bytes, media: str, headers: Mapping[str, str], *, keep: int = 0) -> Answer:
+    """Send a page, or say that the client has it already.
+
+    With `keep` 0 whoever kept a page asks each time whether it still holds: so an upload is seen at once, as on PyPI it isn't.
+    """
     data = body.encode() if isinstance(body, str) else body
     etag = f'"{hashlib.sha256(data).hexdigest()[:32]}"'
-    common = {"ETag": etag, "Vary": "Accept", "Cache-Control": keep}
+    common = {"ETag": etag, "Vary": "Accept", "Cache-Control": f"max-age={keep}{', public' * (keep > 0)}"}
     if matches(headers.get("If-None-Match", ""), etag):
         return Answer(304, common)
     charset = "; charset=utf-8" if media == PLAIN_HTML else ""

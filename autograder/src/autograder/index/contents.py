@@ -33,8 +33,13 @@ class Contents:
         seeds: Mapping[str, Seed],
         open_file: Callable[[str], BinaryIO],
         journal: Journal | None = None,
+        keep: int = 0,
     ) -> None:
-        """Offer these seeds, whose files `open_file` opens; without a journal nothing can be published."""
+        """Offer these seeds, whose files `open_file` opens; without a journal nothing can be published.
+
+        Clients may keep pages for `keep` seconds without asking again.
+        """
+        self._keep = keep
         self.seeds = seeds
         self.journal = journal
         self._open_file = open_file
@@ -85,6 +90,7 @@ class Contents:
                 name=name,
                 statuses=seed.statuses,
                 advisories=seed.advisories,
+                keep=self._keep,
             )
         ledger = self.ledger(name, events)
         return Site(
@@ -97,4 +103,5 @@ class Contents:
             provenance=ledger.provenance,
             serial=ledger.serial,
             advisories=seed.advisories,
+            keep=self._keep,
         )

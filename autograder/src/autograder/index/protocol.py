@@ -109,7 +109,7 @@ def _provenance(site: Site, filename: str, headers: Mapping[str, str]) -> Answer
     if sha256 not in site.provenance:
         return document({"message": f"No provenance available for {shown(filename)}"}, headers, status=404)
     reply = stream(site.open, site.provenance[sha256], "application/vnd.pypi.integrity.v1+json", headers)
-    reply.headers["Cache-Control"] = site.keep
+    reply.headers["Cache-Control"] = f"max-age={site.keep}"
     return reply
 
 

@@ -45,8 +45,8 @@ class Site:
     """What is known about vulnerable releases."""
     serial: int = 0
     """Grows with everything that is published."""
-    keep: str = "max-age=0"
-    """The Cache-Control of its pages; PyPI's own is max-age=600."""
+    keep: int = 0
+    """So many seconds clients may keep a page for installers without asking again; PyPI says 600."""
     pages: dict[tuple[str, str], bytes] = field(default_factory=dict)
     """Pages written before: (project, media type) -> body."""
 
