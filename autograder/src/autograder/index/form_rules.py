@@ -65,38 +65,6 @@ _LISTS = {
         "dynamic",
     ]
 }
-_DYNAMIC = frozenset(
-    [
-        "platform",
-        "supported-platform",
-        "summary",
-        "description",
-        "description-content-type",
-        "keywords",
-        "home-page",
-        "download-url",
-        "author",
-        "author-email",
-        "maintainer",
-        "maintainer-email",
-        "license",
-        "license-expression",
-        "license-file",
-        "classifier",
-        "requires-dist",
-        "requires-python",
-        "requires-external",
-        "project-url",
-        "provides-extra",
-        "provides-dist",
-        "obsoletes-dist",
-        "requires",
-        "provides",
-        "obsoletes",
-        "import-name",
-        "import-namespace",
-    ]
-)
 _VERSIONS = ("1.0", "1.1", "1.2", "2.1", "2.2", "2.3", "2.4", "2.5")
 _FIRST = ("metadata-version", "name", "version")
 """Errors that tend to cause the others are told first."""
@@ -227,9 +195,6 @@ def _problems(metadata: Metadata) -> Iterator[InvalidMetadata]:
                     yield InvalidMetadata(field, f"Can't have direct dependency: {text!r}")
             except InvalidRequirement as error:
                 yield InvalidMetadata(field, f"{text!r} is invalid: {error}")
-    for key in metadata.dynamic or []:
-        if key not in _DYNAMIC:
-            yield InvalidMetadata("dynamic", f"Dynamic field {key!r} is not a valid dynamic field.")
     if metadata.license and metadata.license_expression:
         sentence = (
             "License is deprecated when License-Expression is present. Only License-Expression should be present."
