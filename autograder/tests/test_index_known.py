@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import subprocess
 import sys
 import time
@@ -38,6 +39,18 @@ def test_wheel_of_a_release(known: Known) -> None:
         content = known.content(digest)
         assert content is not None, path
         assert hashlib.sha256(content).hexdigest() == digest
+
+
+def test_altered_file_is_not_the_real_one(known: Known, cache: Path) -> None:
+    """Of two fixtures with the same file name, only the one on the twin of PyPI is what that release consists of."""
+    (real,) = PackageIndex.open(cache).files("price-rounding", "pypi")
+    (altered,) = PackageIndex.open(cache).files("price-rounding", "company")
+    assert real.filename == altered.filename
+    (wheel,) = known.wheels("price-rounding", "1.0")
+    assert known.wheel(real.filename) is wheel
+    with zipfile.ZipFile(io.BytesIO(Store(cache, "").path(altered.sha256).read_bytes())) as archive:
+        content = archive.read("price_rounding.py")
+    assert wheel.files["price_rounding.py"] != hashlib.sha256(content).hexdigest()
 
 
 def test_nothing_is_made_up(known: Known) -> None:

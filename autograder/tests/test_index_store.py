@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -86,7 +87,10 @@ def test_damaged_distribution_is_named(filename: str) -> None:
 
 def test_projects_and_releases(opened: PackageIndex) -> None:
     """Names are normalised, versions sorted as versions, pre-releases and yanked ones included."""
-    assert opened.releases("ShopLib") == ["1.4", "1.5", "2.3"]
+    assert opened.releases("ShopLib") == ["1.4", "1.5", "1.9", "2.0", "2.3"]
+    assert opened.releases("internal-auth") == ["99.0"]
+    assert opened.releases("internal-auth", "company") == ["1.0.0", "1.1.0", "1.2.0"]
+    assert opened.files("internal-auth", "testpypi") == []
     assert opened.releases("pricetag") == ["1.0", "1.1", "2.0rc1"]
     assert opened.releases("till_scales") == ["0.9"]
     assert opened.releases("nobody-made-this") == []
@@ -94,3 +98,16 @@ def test_projects_and_releases(opened: PackageIndex) -> None:
     assert [file.yanked for file in opened.files("shoplib") if file.version == "1.4"] == [
         "total() leaves out the last price"
     ] * 2
+
+
+def test_young_release_is_as_old_as_it_says(opened: PackageIndex) -> None:
+    """A release with days-old seems to have been uploaded at midnight, so many days ago; the others when they say."""
+    midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    ages = {
+        file.version: (midnight - datetime.fromisoformat(file.uploaded)).days for file in opened.files("daily-offers")
+    }
+    assert ages["1.2"] in (2, 3)  # the test may begin before midnight and end after it
+    assert ages["1.1"] - ages["1.2"] == 28
+    assert {file.uploaded for file in opened.files("daily-offers") if file.version == "1.0"} == {
+        "2025-07-14T06:00:00.000000Z"
+    }

@@ -93,6 +93,9 @@ class Known:
                 )
 
     def _know(self, wheel: KnownWheel, place: _Place) -> None:
+        first = self._places.get(wheel.filename)
+        if first is not None and wheel.origin == first[0].origin == "fixture":
+            return  # a lesson's altered file under the name of a real one: whoever installed it doesn't have the real one
         same = self._releases.setdefault((wheel.name, Version(wheel.version)), [])
         if any(known.files == wheel.files for known in same):
             return
