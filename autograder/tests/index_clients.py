@@ -12,15 +12,23 @@ import hashlib
 import importlib.metadata
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tomllib
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from autograder.exceptions import CourseError
+from autograder.index import PackageIndex
+from autograder.index.known import bundled_wheels
 from autograder.places import cache
+from autograder.sandbox.way import Way
 
 AUTOGRADER = Path(__file__).resolve().parent.parent
 UV = shutil.which("uv", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
@@ -91,6 +99,38 @@ def variables(home: Path) -> dict[str, str]:
         "PIPENV_VENV_IN_PROJECT": "1",
         "PIPENV_DEFAULT_PYTHON_VERSION": sys.executable,
     }
+
+
+def whole_index() -> PackageIndex:
+    """Open the course's own index, with the mirror if it can be had."""
+    index = PackageIndex.open()
+    if index.missing:
+        try:
+            PackageIndex.fetch_mirror(say=lambda _: None)
+        except CourseError:
+            return index
+        index = PackageIndex.open()
+    return index
+
+
+@contextmanager
+def way_to(index: PackageIndex, published: Path | None = None) -> Iterator[Way]:
+    """Serve the index; gives the way to it: real names by a proxy where they can be had, loopback addresses in any case."""
+    with socket.create_server(("127.0.0.1", 0)) as listener, index.serve(listener, published):
+        port, doors = listener.getsockname()[1], index.doors
+        yield Way("proxy", port, doors, str(doors.bundle)) if doors else Way("loopback", port)
+
+
+def unpacked(wheel: Path, folder: Path) -> list[str]:
+    """Unpack a pip, which so may keep its bytecode, and give the command that runs it."""
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(folder)
+    return [sys.executable, str(folder / "pip")]
+
+
+def bundled_pip(folder: Path) -> list[str]:
+    """Give the command of the pip that came with this Python."""
+    return unpacked(next(path for path in bundled_wheels() if path.name.startswith("pip-")), folder)
 
 
 @dataclass

@@ -3,80 +3,54 @@
 from __future__ import annotations
 
 import re
-import socket
-import sys
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from autograder.exceptions import CourseError
 from autograder.index import PackageIndex
 from autograder.index.known import bundled_wheels
-from index_clients import Clients, make_clients, needs_uv
+from index_clients import Clients, bundled_pip, make_clients, needs_uv, unpacked, way_to, whole_index
 
 
 @pytest.fixture(scope="module")
 def index() -> PackageIndex:
     """The course's own index, with the mirror if it can be had."""
-    index = PackageIndex.open()
-    if index.missing:
-        try:
-            PackageIndex.fetch_mirror(say=lambda _: None)
-        except CourseError:
-            return index
-        index = PackageIndex.open()
-    return index
+    return whole_index()
 
 
 @pytest.fixture(scope="module")
 def url(index: PackageIndex) -> Iterator[str]:
     """Where the index is served while this module's tests run."""
-    with socket.create_server(("127.0.0.1", 0)) as listener, index.serve(listener):
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}/pypi/simple/"
-
-
-def unpacked(wheel: Path, folder: Path) -> list[str]:
-    """Unpack a pip, which so may keep its bytecode, and give the command that runs it."""
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(folder)
-    return [sys.executable, str(folder / "pip")]
+    with way_to(index) as way:
+        yield f"{way.loopback}/pypi/simple/"
 
 
 @pytest.fixture(scope="module")
-def bundled_pip(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+def old_pip(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """The pip that came with this Python."""
-    wheel = next(path for path in bundled_wheels() if path.name.startswith("pip-"))
-    return unpacked(wheel, tmp_path_factory.mktemp("bundled"))
+    return bundled_pip(tmp_path_factory.mktemp("bundled"))
 
 
-@pytest.fixture(scope="module", params=["bundled pip", "newest pip"])
-def pip(
-    request: pytest.FixtureRequest,
-    index: PackageIndex,
-    bundled_pip: list[str],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> list[str]:
-    """A pip: the one that came with this Python and the mirror's must work in the same way."""
-    if request.param == "bundled pip":
-        return bundled_pip
+@pytest.fixture(scope="module")
+def new_pip(index: PackageIndex, old_pip: list[str], tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """The mirror's pip, if the mirror can be had."""
     files = [file for file in index.files("pip") if file.origin == "mirror"]
-    if not files:
-        pytest.skip("the mirror has not been fetched")
-    return unpacked(index._store.place(files[-1]), tmp_path_factory.mktemp("newest"))
+    return unpacked(index._store.place(files[-1]), tmp_path_factory.mktemp("newest")) if files else old_pip
 
 
 @pytest.fixture
-def clients(tmp_path: Path, url: str, pip: list[str]) -> Clients:
-    """Clients with one of the pips."""
-    return make_clients(tmp_path, url, pip)
+def clients(tmp_path: Path, url: str, new_pip: list[str]) -> Clients:
+    """Clients with the newest pip."""
+    return make_clients(tmp_path, url, new_pip)
 
 
-@pytest.fixture
-def uv_clients(tmp_path: Path, url: str, bundled_pip: list[str]) -> Clients:
-    """Clients for uv; their environment is looked into by the pip that came with this Python."""
-    return make_clients(tmp_path, url, bundled_pip)
+def test_old_pip(tmp_path: Path, url: str, old_pip: list[str]) -> None:
+    """The pip that came with this Python installs what is needed, leaves yanked releases alone, and finds a conflict."""
+    clients = make_clients(tmp_path, url, old_pip)
+    clients.install("shoplib<1.9", "pricetag")
+    assert {"shoplib": "1.5", "pricetag": "1.1", "leftpad": "1.2"}.items() <= clients.installed.items()
+    assert "ResolutionImpossible" in clients.install("legacytool==1.0", "moderntool", fails=True)
 
 
 def test_pip_installs_with_dependencies_and_scripts(clients: Clients) -> None:
@@ -155,14 +129,14 @@ def test_pip_builds_what_has_no_wheel(clients: Clients, index: PackageIndex) -> 
 
 
 @needs_uv
-def test_sdists_build_what_their_wheels_hold(uv_clients: Clients, index: PackageIndex) -> None:
+def test_sdists_build_what_their_wheels_hold(clients: Clients, index: PackageIndex) -> None:
     """Building a fixture's sdist gives the same modules, licence, requirements and scripts as its wheel has."""
     if index.missing:
         pytest.skip("the mirror has not been fetched")
     releases = (("webfw", "2.0"), ("leftpad", "1.2"), ("shoplib", "2.3"))
     options = [part for name, version in releases for part in ("--no-binary", name, f"{name}=={version}")]
-    uv_clients.uv("pip", "install", "-p", "venv", "--no-deps", *options)
-    (site_packages,) = uv_clients.folder.glob("venv/lib/python*/site-packages")
+    clients.uv("pip", "install", "-p", "venv", "--no-deps", *options)
+    (site_packages,) = clients.folder.glob("venv/lib/python*/site-packages")
     for name, version in releases:
         (known,) = index.known.wheels(name, version)
         for path, digest in known.files.items():
@@ -189,30 +163,30 @@ def test_pip_reinstalls_itself(clients: Clients) -> None:
 
 
 @needs_uv
-def test_uv_installs(uv_clients: Clients) -> None:
+def test_uv_installs(clients: Clients) -> None:
     """`uv venv` and `uv pip install`, with yanked, pre-release and too-new releases left alone."""
-    uv_clients.uv("venv", "--clear", "venv")
-    uv_clients.uv("pip", "install", "-p", "venv", "shopfront", "pricetag", "shelf-labels", "webfw[storage]")
+    clients.uv("venv", "--clear", "venv")
+    clients.uv("pip", "install", "-p", "venv", "shopfront", "pricetag", "shelf-labels", "webfw[storage]")
     expected = {"shopfront": "1.1", "shoplib": "2.3", "pricetag": "1.1", "leftpad": "1.2"}
     expected |= {"shelf-labels": "1.0", "webfw": "2.0", "netcore": "2.0", "orm": "1.3"}
-    assert uv_clients.installed == expected
-    assert uv_clients.run(uv_clients.python.parent / "shopfront", "apple=120") == "1 things, 1.20\n"
-    assert "total() leaves out the last price" in uv_clients.uv("pip", "install", "-p", "venv", "shoplib==1.4")
-    assert "unsatisfiable" in uv_clients.uv("pip", "install", "-p", "venv", "legacytool==1.0", "moderntool", fails=True)
+    assert clients.installed == expected
+    assert clients.run(clients.python.parent / "shopfront", "apple=120") == "1 things, 1.20\n"
+    assert "total() leaves out the last price" in clients.uv("pip", "install", "-p", "venv", "shoplib==1.4")
+    assert "unsatisfiable" in clients.uv("pip", "install", "-p", "venv", "legacytool==1.0", "moderntool", fails=True)
 
 
 @needs_uv
-def test_uv_seeds_an_environment(uv_clients: Clients) -> None:
+def test_uv_seeds_an_environment(clients: Clients) -> None:
     """`uv venv --seed` puts the index's pip into the environment."""
-    uv_clients.uv("venv", "--clear", "--seed", "venv")
-    assert "pip" in uv_clients.installed
+    clients.uv("venv", "--clear", "--seed", "venv")
+    assert "pip" in clients.installed
 
 
 @needs_uv
-def test_uv_cooldown(uv_clients: Clients) -> None:
+def test_uv_cooldown(clients: Clients) -> None:
     """Upload times let uv leave out what is too new."""
-    uv_clients.uv("pip", "install", "-p", "venv", "--exclude-newer", "2025-12-31", "leftpad")
-    assert uv_clients.installed == {"leftpad": "1.1"}
+    clients.uv("pip", "install", "-p", "venv", "--exclude-newer", "2025-12-31", "leftpad")
+    assert clients.installed == {"leftpad": "1.1"}
 
 
 def test_pip_cooldown(clients: Clients) -> None:
@@ -226,28 +200,28 @@ def test_pip_cooldown(clients: Clients) -> None:
 
 
 @needs_uv
-def test_uv_project(uv_clients: Clients) -> None:
+def test_uv_project(clients: Clients) -> None:
     """`uv init`, `add`, `lock --check`, `sync` and `pip compile` with hashes."""
-    uv_clients.uv("init", "--bare", "shop")
-    uv_clients.uv("add", "--project", "shop", "shopfront", "pricetag>=1.0")
-    lock = (uv_clients.folder / "shop" / "uv.lock").read_text()
+    clients.uv("init", "--bare", "shop")
+    clients.uv("add", "--project", "shop", "shopfront", "pricetag>=1.0")
+    lock = (clients.folder / "shop" / "uv.lock").read_text()
     assert 'name = "leftpad"' in lock
     assert "2026-05-18T11:40:00Z" in lock
-    uv_clients.uv("lock", "--project", "shop", "--check")
-    uv_clients.uv("sync", "--project", "shop")
-    assert (uv_clients.folder / "shop" / ".venv" / "bin" / "shopfront").exists()
-    (uv_clients.folder / "requirements.in").write_text("webfw[storage]\n")
-    said = uv_clients.uv("pip", "compile", "--generate-hashes", "requirements.in")
+    clients.uv("lock", "--project", "shop", "--check")
+    clients.uv("sync", "--project", "shop")
+    assert (clients.folder / "shop" / ".venv" / "bin" / "shopfront").exists()
+    (clients.folder / "requirements.in").write_text("webfw[storage]\n")
+    said = clients.uv("pip", "compile", "--generate-hashes", "requirements.in")
     assert "netcore==2.0" in said
     assert "--hash=sha256:" in said
 
 
-def test_virtualenv_from_the_mirror(uv_clients: Clients, index: PackageIndex) -> None:
+def test_virtualenv_from_the_mirror(clients: Clients, index: PackageIndex) -> None:
     """The real virtualenv installs from the index, and the pip it puts into an environment is known."""
     if index.missing:
         pytest.skip("the mirror has not been fetched")
-    uv_clients.install("virtualenv")
-    uv_clients.run(uv_clients.python, "-m", "virtualenv", "--no-download", "--app-data", "data", "other")
-    (info,) = uv_clients.folder.glob("other/lib/python*/site-packages/pip-*.dist-info")
+    clients.install("virtualenv")
+    clients.run(clients.python, "-m", "virtualenv", "--no-download", "--app-data", "data", "other")
+    (info,) = clients.folder.glob("other/lib/python*/site-packages/pip-*.dist-info")
     version = info.name.removeprefix("pip-").removesuffix(".dist-info")
     assert "mirror" in [wheel.origin for wheel in index.known.wheels("pip", version)]
