@@ -62,7 +62,7 @@ def test_a_new_one_is_made_before_the_old_one_ends(
     """Also when the clock was wrong when the old one was made; what has ended is cleared away."""
     old = open_doors(tmp_path)
     now = time.time
-    monkeypatch.setattr(module.time, "time", lambda: now() + days * DAY)
+    monkeypatch.setattr(time, "time", lambda: now() + days * DAY)
     assert not old.good()
     monkeypatch.undo()
     told = old.folder / "door.json"
@@ -82,7 +82,7 @@ def test_one_lasts_for_months(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     doors = open_doors(tmp_path)
     now = time.time
     for days in (-2.0, 100.0, 300.0):
-        monkeypatch.setattr(module.time, "time", lambda days=days: now() + days * DAY)
+        monkeypatch.setattr(time, "time", lambda days=days: now() + days * DAY)
         assert doors.good()
 
 

@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from autograder.index.doors import Doors
@@ -50,19 +49,26 @@ class Entrance(BaseHTTPRequestHandler):
         host = self.headers.get("Host", "")
         through_proxy = self.path.lower().startswith(("http://", "https://"))
         if through_proxy:
-            url = urlsplit(self.path)
-            host = url.netloc
-            self.path = url._replace(scheme="", netloc="").geturl() or "/"
+            host, slash, path = self.path.partition("://")[2].partition("/")
+            self.path = slash + path or "/"
         prefix = self.doors.prefix(host) if self.doors else None
-        if prefix is None and through_proxy and urlsplit(f"//{host}").hostname not in _OURSELVES:
+        if prefix is None and through_proxy and not self._is_ourselves(host):
             return self._refuse_entrance(HTTPStatus.FORBIDDEN, BLOCKED)
-        if prefix is None and isinstance(self.connection, ssl.SSLSocket):
+        if prefix is None and self._is_secure():
             return self._refuse_entrance(HTTPStatus.MISDIRECTED_REQUEST, "The index is not at this host")
         self.prefix = prefix or ""
-        scheme = "https" if isinstance(self.connection, ssl.SSLSocket) else "http"
-        self.origin = f"{scheme}://{urlsplit(f'//{host}').hostname}" if prefix else ""
+        name = host.strip().lower().partition(":")[0].rstrip(".")
+        self.origin = f"{'https' if self._is_secure() else 'http'}://{name}" if prefix else ""
         self.path = self.prefix + self.path
         return True
+
+    def _is_secure(self) -> bool:
+        return isinstance(self.connection, ssl.SSLSocket)
+
+    def _is_ourselves(self, host: str) -> bool:
+        """Say whether a client asks us by way of us, since it heeds no `no_proxy`."""
+        name, _, port = host.rpartition(":")
+        return name in _OURSELVES and port == str(self.server.server_address[1])
 
     def outward(self, location: str) -> str:
         """Give an address on this server as the client sees it from its door."""
@@ -73,7 +79,7 @@ class Entrance(BaseHTTPRequestHandler):
     def do_CONNECT(self) -> None:
         """Be a proxy to our own doors, and to nothing else."""
         self.close_connection = True
-        if self.doors is None or ":" not in self.path or self.doors.prefix(self.path) is None:
+        if self.doors is None or self._is_secure() or ":" not in self.path or self.doors.prefix(self.path) is None:
             self._refuse_entrance(HTTPStatus.FORBIDDEN, BLOCKED)
             return
         self.send_response_only(HTTPStatus.OK, "Connection established")
