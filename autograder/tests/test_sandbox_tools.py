@@ -19,8 +19,6 @@ from autograder.places import cache
 from autograder.sandbox import Completed, Limits, Place, Sandbox, tools
 from sandbox_places import TIERS, new_place, sandbox_of
 
-NAMES = ["check-jsonschema", "pip-audit", "pip-compile", "pip-sync", "pyproject-build", "pytest", "twine", "zizmor"]
-
 
 class Lab:
     """A tier's sandbox around one place."""
@@ -66,8 +64,9 @@ def strong(ready: None, tmp_path: Path) -> Lab:
 
 def test_all_are_there(lab: Lab) -> None:
     """Each tool stands on PATH and says its version."""
-    assert tools.tool_names() == NAMES
-    for name in NAMES:
+    assert tools.tool_names() == sorted(tools.COMMANDS)
+    assert not tools.lacking("twine")
+    for name in tools.COMMANDS:
         done = lab.run(f"{name} --version")
         assert (done.exit_status, any(map(str.isdigit, done.output))) == (0, True), done
 
@@ -264,7 +263,9 @@ def test_builds_without_the_system_s_pip(strong: Lab) -> None:
 def test_without_them_the_rest_works(tier: str, unknown: Path, tmp_path: Path) -> None:
     """Where they were not fetched, the sandbox works, and a tool is a command that is not found."""
     lab = Lab(sandbox_of(tier), new_place(tmp_path / "place"))
-    assert tools.tool_names() == []
+    assert (tools.tool_names(), tools.tools_mark()) == ([], "")
+    assert tools.lacking("twine")
+    assert not tools.lacking("cat")
     assert lab.run("python3 -m pip --version").exit_status == 0
     assert lab.run("zizmor --version").exit_status == 127
 
@@ -281,6 +282,7 @@ def unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     text = f"# {tmp_path}\nleftpad=={wheel.version} \\\n    --hash=sha256:{wheel.sha256}\n"
     (tmp_path / "tools.txt").write_text(text, "utf-8")
     monkeypatch.setattr(tools, "_LOCK", tmp_path / "tools.txt")
+    monkeypatch.setattr(tools, "COMMANDS", ("twine", "leftpad"))
     tools.tools_key.cache_clear()
     before = tools.tools_key()
     yield tmp_path

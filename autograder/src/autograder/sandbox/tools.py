@@ -33,7 +33,20 @@ from autograder.places import cache
 from autograder.sandbox.seed import executable_name, library_name, locked, seed
 from autograder.sandbox.system_python import STRONG_PYTHON_HOME, course_uv
 
-__all__ = ["STRONG_TOOLS", "basic_tools", "provide_tools", "tool_names", "tools", "tools_key"]
+__all__ = [
+    "COMMANDS",
+    "STRONG_TOOLS",
+    "basic_tools",
+    "lacking",
+    "provide_tools",
+    "tool_names",
+    "tools",
+    "tools_key",
+    "tools_mark",
+]
+
+COMMANDS = ("check-jsonschema", "pip-audit", "pip-compile", "pip-sync", "pyproject-build", "pytest", "twine", "zizmor")
+"""What stands on PATH; whatever else the distributions bring does not."""
 
 STRONG_TOOLS = PurePosixPath("/opt/tools")
 """Where the strong tier shows them."""
@@ -82,7 +95,14 @@ if not any(word.partition("=")[0] in known for word in sys.argv[1:]):
 def tools_key() -> str:
     """Name the tools by all that they are made from: what is true of one key's tools stays true."""
     digest = hashlib.sha256(_LOCK.read_bytes())
-    for part in (_FORMAT, _LAUNCHER, repr(_GUARDS), sysconfig.get_platform(), sys.implementation.cache_tag):
+    for part in (
+        _FORMAT,
+        _LAUNCHER,
+        repr(_GUARDS),
+        repr(COMMANDS),
+        sysconfig.get_platform(),
+        sys.implementation.cache_tag,
+    ):
         digest.update(f"{part}\n".encode())
     return f"{platform.python_version()}-{digest.hexdigest()[:16]}"
 
@@ -91,6 +111,16 @@ def tools() -> Path | None:
     """Give the folder which the strong tier shows in /opt/tools; None if the tools were not fetched."""
     folder = cache() / "tools" / tools_key()
     return folder if (folder / "bin").is_dir() else None
+
+
+def tools_mark() -> str:
+    """Say which tools a command finds that runs now: what it does may depend on them. Empty if they were not fetched."""
+    return tools_key() if tools() else ""
+
+
+def lacking(command: str) -> bool:
+    """Say whether a command is one of the tools, and they were not fetched: then it is no fault of a learner's."""
+    return command in COMMANDS and tools() is None
 
 
 def tool_names() -> list[str]:
@@ -283,7 +313,7 @@ def _launchers(library: Path) -> Iterator[tuple[str, str]]:
     """Give the commands written in Python: name, text."""
     for distribution in _wanted(library):
         for entry in distribution.entry_points.select(group="console_scripts"):
-            if entry.name != "py.test":
+            if entry.name in COMMANDS:
                 text = _LAUNCHER.format(
                     module=entry.module,
                     first=entry.attr.partition(".")[0],
@@ -298,6 +328,6 @@ def _natives(library: Path) -> Iterator[Path]:
     for distribution in _wanted(library):
         named = {entry.name for entry in distribution.entry_points}
         for file in distribution.files or ():
-            if PurePosixPath(file).parent.name == "bin" and file.name not in named:
+            if file.name in COMMANDS and PurePosixPath(file).parent.name == "bin" and file.name not in named:
                 with contextlib.suppress(OSError):
                     yield library / "bin" / file.name
