@@ -66,6 +66,9 @@ def test_show(capsys: pytest.CaptureFixture[str]) -> None:
     assert "1.4, uploaded 2024-03-20, for Python >=3.9, yanked: total() leaves out the last price" in said
     assert re.search(r"shoplib-1\.4-py3-none-any\.whl  \d+ bytes  sha256:[0-9a-f]{64}", said)
     assert "needs leftpad" in course(capsys, "show", "pricetag")
+    assert "its newest release is a pre-release, which installers leave alone. (lessons 06, 07, 08)" in course(
+        capsys, "show", "pricetag"
+    )
     assert "vulnerable: PYSEC-2026-90001" in course(capsys, "show", "customer-login")
     both = course(capsys, "show", "internal-auth")
     assert "internal-auth on pypi" in both

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -149,6 +150,16 @@ published = 2026-01-01T00:00:00Z
     assert (found.status, found.status_reason, found.lessons, found.why) == ("archived", "Enough.", [3], "To be read.")
     (advisory,) = found.advisories
     assert (advisory.id, advisory.introduced, advisory.fixed, advisory.aliases) == ("PYSEC-2026-1", "0", "", [])
+
+
+def test_facts_can_be_kept_as_json() -> None:
+    """What is said beside the files comes back from JSON as it was, by index and normalised name."""
+    found = fixtures.facts(PROJECTS)
+    assert json.loads(json.dumps(found)) == found
+    assert found["statuses"]["pypi"]["free-coupons"] == ["quarantined", "Reported as malware."]
+    assert found["purposes"]["pypi"]["shelf-signs-xl"].endswith("the same project. (lessons 08)")
+    assert set(found["purposes"]["company"]) == {"internal-auth", "price-rounding"}
+    assert {advisory["project"] for advisory in found["advisories"]} == {"customer-login", "guest-wifi"}
 
 
 def test_defaults_of_one_file_hold_in_all() -> None:

@@ -100,6 +100,14 @@ def test_projects_and_releases(opened: PackageIndex) -> None:
     ] * 2
 
 
+def test_purpose_is_told_to_authors(opened: PackageIndex) -> None:
+    """What a fixture is good for is known for each index on which it stands; of real distributions nothing is said."""
+    assert opened.purpose("internal_auth", "company").startswith("The company's own.")
+    assert opened.purpose("internal-auth").startswith("Anybody may register")
+    assert opened.purpose("internal-auth").endswith("(lessons 11, 15)")
+    assert opened.purpose("pip") == opened.purpose("internal-auth", "testpypi") == ""
+
+
 def test_young_release_is_as_old_as_it_says(opened: PackageIndex) -> None:
     """A release with days-old seems to have been uploaded at midnight, so many days ago; the others when they say."""
     midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)

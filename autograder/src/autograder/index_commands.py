@@ -151,9 +151,12 @@ def _show(arguments: argparse.Namespace) -> int:
 
 
 def _show_on(site: Site, project: str) -> None:
+    from autograder.folder import index
     from autograder.index.core_metadata import core_metadata, of_version
     from autograder.index.site import in_order
 
+    if purpose := index().purpose(project, site.name):
+        _say(f"  {purpose}")
     status = site.status(project)
     if status.marker != "active":
         _say(f"  status: {status.marker}{f' ({status.reason})' if status.reason else ''}")

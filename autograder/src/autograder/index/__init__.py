@@ -96,6 +96,11 @@ class PackageIndex:
         """Give the versions of a project on one index, oldest first, yanked ones and pre-releases included."""
         return list(dict.fromkeys(file.version for file in self.files(name, site)))
 
+    def purpose(self, name: str, site: str = "pypi") -> str:
+        """Say, for authors, what a fixture is good for and in which lessons; empty for anything else."""
+        purposes: dict[str, dict[str, str]] = _facts(self._store)["purposes"]
+        return purposes.get(site, {}).get(canonicalize_name(name), "")
+
     def contents(self, published: Path | None = None, *, keep: int = 0) -> Contents:
         """Give all sites with what was published into that folder; see `autograder.index.journal`.
 
@@ -209,17 +214,9 @@ def _facts(store: Store) -> dict[str, Any]:
     """Give what is said about the fixtures beside their files: how projects stand, and what is known to be vulnerable."""
 
     def make() -> dict[str, Any]:
-        from autograder.index.fixtures import read_projects, texts
+        from autograder.index.fixtures import facts, read_projects, texts
 
-        statuses: dict[str, dict[str, list[str]]] = {}
-        advisories: list[dict[str, Any]] = []
-        for project in read_projects(texts()):
-            name = canonicalize_name(project.name)
-            for site in project.sites if project.status != "active" else ():
-                statuses.setdefault(site, {})[name] = [project.status, project.status_reason]
-            for advisory in project.advisories:
-                advisories.append({**asdict(advisory), "project": name, "published": advisory.published.isoformat()})
-        return {"statuses": statuses, "advisories": advisories}
+        return facts(read_projects(texts()))
 
     found: dict[str, Any] = store.facts("facts", make)
     return found

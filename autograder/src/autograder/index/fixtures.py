@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-__all__ = ["FOLDER", "Advisory", "Project", "Release", "read_fixtures", "read_projects", "texts"]
+__all__ = ["FOLDER", "Advisory", "Project", "Release", "facts", "read_fixtures", "read_projects", "texts"]
 
 import re
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -149,6 +149,26 @@ def read_projects(described: Mapping[str, str]) -> list[Project]:
                     raise _wrong(f"project {project.name}, release {release.version}", f"{site} has it twice")
                 seen.add((release.stem, site))
     return projects
+
+
+def facts(projects: Iterable[Project]) -> dict[str, Any]:
+    """Put together what is said about projects beside their files, as it can be kept as JSON.
+
+    `statuses` and `purposes` are site -> normalised name -> …; `advisories` is a list of tables.
+    """
+    statuses: dict[str, dict[str, list[str]]] = {}
+    purposes: dict[str, dict[str, str]] = {}
+    advisories: list[dict[str, Any]] = []
+    for project in projects:
+        name = re.sub(r"[-_.]+", "-", project.name).lower()
+        for site in project.sites:
+            lessons = ", ".join(f"{lesson:02}" for lesson in project.lessons)
+            purposes.setdefault(site, {})[name] = f"{project.why} (lessons {lessons})"
+            if project.status != "active":
+                statuses.setdefault(site, {})[name] = [project.status, project.status_reason]
+        for advisory in project.advisories:
+            advisories.append({**asdict(advisory), "project": name, "published": advisory.published.isoformat()})
+    return {"statuses": statuses, "purposes": purposes, "advisories": advisories}
 
 
 def _project(place: str, table: Mapping[str, Any]) -> Project:
