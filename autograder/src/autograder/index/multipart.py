@@ -135,7 +135,7 @@ class _Reader:
         name = _parameter(disposition, "name")
         if not disposition.lower().startswith("form-data") or name is None:
             raise Malformed("a part of the form has no name")
-        return name, _parameter(disposition, "filename"), headers.get("content-type", "")
+        return name, _parameter(disposition, "filename"), headers.get("content-type", "text/plain")
 
     def _field(self) -> str:
         value = bytearray()

@@ -170,7 +170,7 @@ class _Upload:
         self._check_permission(ledger)
         check_description(self.metadata, f"{self.help}#description-content-type")
         check_filename(self.sent.filename, self.form.first("filetype"))
-        if not self.sent.media or self.sent.media.startswith("image/"):
+        if self.sent.media.startswith("image/"):
             raise Refused(400, "Invalid distribution file.")
         self._check_size(ledger)
         for told, found in (
