@@ -31,6 +31,8 @@ from autograder.places import cache
 from autograder.sandbox.way import Way
 
 AUTOGRADER = Path(__file__).resolve().parent.parent
+SYSTEM = Path(sys.executable).resolve().parent
+"""The folder of the Python behind this one."""
 UV = shutil.which("uv", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
 needs_uv = pytest.mark.skipif(UV is None, reason="uv is not installed")
 
@@ -78,7 +80,8 @@ def variables(home: Path) -> dict[str, str]:
     """Give an environment from nothing: no configuration, caches below `home`, and no way to a network but loopback."""
     nowhere = "http://127.0.0.1:9"
     return {
-        "PATH": "/usr/bin:/bin",
+        # No UV_PYTHON: it would lead an install that forgets to say where into the tests' own environment.
+        "PATH": f"{SYSTEM}:/usr/bin:/bin",
         "HOME": str(home),
         "LANG": "C.UTF-8",
         "HTTP_PROXY": nowhere,
@@ -90,14 +93,12 @@ def variables(home: Path) -> dict[str, str]:
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "PIP_RETRIES": "0",
         "UV_NO_CONFIG": "1",
-        "UV_PYTHON": sys.executable,
         "UV_PYTHON_DOWNLOADS": "never",
         "UV_HTTP_RETRIES": "0",
         "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
         "POETRY_NO_INTERACTION": "1",
         "PIPENV_NOSPIN": "1",
         "PIPENV_VENV_IN_PROJECT": "1",
-        "PIPENV_DEFAULT_PYTHON_VERSION": sys.executable,
     }
 
 
