@@ -138,45 +138,33 @@ def _module(path: PurePosixPath) -> str:
 
 
 def circles(nodes: Iterable[str], edges: Iterable[tuple[str, str]]) -> list[tuple[str, ...]]:
-    """Give one shortest circle for each group of nodes that reach one another, beginning with its first name.
+    """Give a shortest circle through each edge that is part of any, the shortest first, each beginning with its first name.
 
-    `("a", "b")` means that `a` imports `b` and `b` imports `a`.
+    `("a", "b")` means that `a` leads to `b` and `b` leads to `a`.
     """
     ahead: dict[str, list[str]] = {node: [] for node in sorted(nodes)}
     for start, end in edges:
         if end not in ahead[start]:
             ahead[start].append(end)
-    reach = {node: _reached(node, ahead) for node in ahead}
-    found: list[tuple[str, ...]] = []
-    done: set[str] = set()
-    for node in ahead:
-        if node in reach[node] and node not in done:
-            done |= {other for other in reach[node] if node in reach[other]}
-            found.append(_way_back(node, ahead))
-    return found
+    found = set()
+    for start, ends in ahead.items():
+        for end in ends:
+            way = _shortest_way(end, start, ahead)
+            if way:
+                first = way.index(min(way))
+                found.add((*way[first:], *way[:first]))
+    return sorted(found, key=lambda circle: (len(circle), circle))
 
 
-def _reached(start: str, ahead: dict[str, list[str]]) -> set[str]:
-    """Give all that can be reached from a node in one step or more."""
-    found: set[str] = set()
-    todo = list(ahead[start])
-    while todo:
-        here = todo.pop()
-        if here not in found:
-            found.add(here)
-            todo += ahead[here]
-    return found
-
-
-def _way_back(start: str, ahead: dict[str, list[str]]) -> tuple[str, ...]:
-    """Give a shortest way from a node that can be reached from itself back to it, without its end."""
+def _shortest_way(start: str, end: str, ahead: dict[str, list[str]]) -> tuple[str, ...]:
+    """Give a shortest way from one node to another, with both of them; empty if there is none."""
     ways: list[tuple[str, ...]] = [(start,)]
     seen = {start}
     for way in ways:  # grows while it is walked: nearest first
+        if way[-1] == end:
+            return way
         for step in ahead[way[-1]]:
-            if step == start:
-                return way
             if step not in seen:
                 seen.add(step)
                 ways.append((*way, step))
-    return (start,)
+    return ()

@@ -45,13 +45,13 @@ ALTERNATIVES = [
         "the hint in quotes",
         2,
         cleandoc("""
-            cat > /tmp/top <<'END'
+            cat > ~/top <<'END'
             from typing import TYPE_CHECKING
             if TYPE_CHECKING:
                 from customer import Customer
             END
             cd delivery
-            sed -i -e '/^from customer/{r /tmp/top' -e 'd}' -e 's/: Customer)/: "Customer")/' order.py
+            sed -i -e '/^from customer/{r ~/top' -e 'd}' -e 's/: Customer)/: "Customer")/' order.py
         """),
     ),
     Alternative(
