@@ -16,7 +16,7 @@ import hashlib
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -49,7 +49,7 @@ class PackageIndex:
         self._store = store
         self._sites: dict[str, dict[str, list[IndexFile]]] = {site: {} for site in SITES}
         seen: set[tuple[str, str]] = set()
-        for file in sorted((_aged(entry.file) for entry in held), key=lambda file: file.project):
+        for file in sorted((entry.file for entry in held), key=lambda file: file.project):
             for site in file.sites:
                 # A name stands for one file: the mirror's pip goes before the same one from ensurepip.
                 if (site, file.filename) not in seen:
@@ -89,7 +89,7 @@ class PackageIndex:
 
     def files(self, name: str, site: str = "pypi") -> list[IndexFile]:
         """Give the files of a project on one index, oldest version first; empty if it has no such project."""
-        found = self._sites[site].get(canonicalize_name(name), [])
+        found = map(_aged, self._sites[site].get(canonicalize_name(name), []))
         return sorted(found, key=lambda file: (Version(file.version), file.filename))
 
     def releases(self, name: str, site: str = "pypi") -> list[str]:
@@ -115,7 +115,7 @@ class PackageIndex:
         seeds = {
             name: Seed(
                 title,
-                self._sites[name],
+                {project: list(map(_aged, files)) for project, files in self._sites[name].items()},
                 {project: Status(*status) for project, status in facts["statuses"].get(name, {}).items()},
                 Advisories(facts["advisories"] if name == "pypi" else ()),
             )
