@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import socket
@@ -14,7 +15,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from autograder.exceptions import CourseError
-from autograder.index import PackageIndex
+from autograder.index import PackageIndex, mirror
 from autograder.places import cache
 from autograder.sandbox import Completed, Limits, Place, Sandbox, tools
 from sandbox_places import TIERS, new_place, sandbox_of
@@ -194,6 +195,30 @@ def test_tests_run(lab: Lab) -> None:
     lab.write("tests/test_sum.py", "def test_sum(): assert 1 + 1 == 2\n")
     done = lab.run("pytest -q -p no:cacheprovider", "tests")
     assert (done.exit_status, "1 passed" in done.output) == (0, True), done.output
+
+
+def test_the_mirror_holds_what_its_distributions_need(strong: Lab) -> None:
+    """Each paragraph of mirror.in can be installed into a new environment from the index alone, by uv and so by pip."""
+    text = Path(mirror.__file__).with_name("mirror.in").read_text("utf-8")
+    for paragraph in re.split(r"\n\s*\n", re.sub(r"(?m)^#.*\n", "", text).strip()):
+        done = strong.run(
+            f"uv venv -q --clear x; uv pip install -p x --dry-run --only-binary :all: {' '.join(paragraph.split())}"
+        )
+        assert done.exit_status == 0, done.output
+
+
+def test_locking_for_all_systems(strong: Lab) -> None:
+    """A lock that holds on every system can be made, though nothing is installed here of what only Windows needs."""
+    done = strong.run(
+        "uv init -q --bare && uv add -q --no-sync flask requests pytest rich build twine && grep -c '^name = ' uv.lock"
+    )
+    assert done.exit_status == 0, done.output
+
+
+def test_a_learner_s_own_twine(strong: Lab) -> None:
+    """The tools can be installed into an environment, too, as most tutorials do."""
+    done = strong.run("uv venv -q .venv; uv pip install -q -p .venv twine build; .venv/bin/python -m twine --version")
+    assert (done.exit_status, "twine version" in done.output) == (0, True), done.output
 
 
 PROJECT = """\

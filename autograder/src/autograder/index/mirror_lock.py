@@ -32,7 +32,10 @@ _LINE = re.compile(
 _PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 _INTERPRETERS = re.compile(r"py3|cp3\d+")
 _ABIS = re.compile(r"none|abi3|cp3\d+")
-_PLATFORMS = re.compile(r"((many|musl)linux\w*_(x86_64|aarch64)|macosx_\w+_(x86_64|arm64|universal2))")
+_PLATFORMS = {
+    "linux": re.compile(r"(many|musl)linux\w*_(x86_64|aarch64)"),
+    "darwin": re.compile(r"macosx_\w+_(x86_64|arm64|universal2)"),
+}
 
 
 @dataclass(frozen=True)
@@ -141,34 +144,40 @@ def _resolve(wanted: Sequence[str]) -> list[dict[str, Any]]:
         if ran.returncode:
             raise CourseError(f"uv can't resolve {', '.join(wanted)}: {ran.stderr.strip()}", "Mend mirror.in.")
         packages: list[dict[str, Any]] = tomllib.loads(lock.read_text("utf-8"))["packages"]
-    return [package for package in packages if _asked_for(package.get("marker", ""))]
+    return packages
 
 
-def _asked_for(marker: str) -> bool:
-    """Say whether any machine on which the course runs would ask for a package with this marker."""
+def _asking(marker: str) -> set[str]:
+    """Name the systems, of those on which the course runs, that ask for a package with this marker on some Python."""
     from packaging.markers import Marker
 
-    systems = (("linux", "Linux"), ("darwin", "Darwin"))
-    return not marker or any(
-        Marker(marker).evaluate(
+    return {
+        system
+        for system, named in (("linux", "Linux"), ("darwin", "Darwin"))
+        for python in _PYTHONS
+        if not marker
+        or Marker(marker).evaluate(
             {
                 "os_name": "posix",
                 "sys_platform": system,
                 "platform_system": named,
+                "platform_machine": "x86_64",
+                "implementation_name": "cpython",
+                "platform_python_implementation": "CPython",
                 "python_version": python,
                 "python_full_version": f"{python}.0",
             }
         )
-        for system, named in systems
-        for python in _PYTHONS
-    )
+    }
 
 
 def _files(package: dict[str, Any]) -> Iterator[Locked]:
+    """Choose the files of a package; a pure one that only Windows needs is there for those who lock for all systems at once."""
+    asking = _asking(package.get("marker", ""))
     wheels = {PurePosixPath(wheel["url"]).name: wheel for wheel in package.get("wheels", [])}
     pure = [name for name in wheels if name.endswith("-none-any.whl") and "py3" in name.split("-")[-3].split(".")]
-    chosen = pure or [name for name in wheels if _for_us(name)]
-    if not chosen:
+    chosen = pure or [name for name in wheels if _for_us(name, asking)]
+    if asking and not chosen:
         raise CourseError(f"{package['name']} {package['version']} has no wheel.", "Take another version in mirror.in.")
     for name in chosen:
         wheel = wheels[name]
@@ -177,12 +186,12 @@ def _files(package: dict[str, Any]) -> Iterator[Locked]:
         yield Locked(f"{package['name']}=={package['version']}", wheel["hashes"]["sha256"], name, uploaded)
 
 
-def _for_us(filename: str) -> bool:
+def _for_us(filename: str, systems: set[str]) -> bool:
     pythons, abis, platforms = filename.removesuffix(".whl").split("-")[-3:]
     numbers = [python.replace(".", "") for python in _PYTHONS]
     return (
         all(_INTERPRETERS.fullmatch(python) for python in pythons.split("."))
         and (abis in ("none", "abi3") or abis.removeprefix("cp") in numbers)
         and _ABIS.fullmatch(abis) is not None
-        and any(_PLATFORMS.fullmatch(platform) for platform in platforms.split("."))
+        and any(_PLATFORMS[system].fullmatch(platform) for platform in platforms.split(".") for system in systems)
     )
