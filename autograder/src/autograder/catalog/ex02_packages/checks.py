@@ -42,12 +42,16 @@ def classes_come_from_the_package(work: Workspace) -> None:
         """
         import tags
         told["lacks"] = [name for name in ("PriceTag", "ShelfLabel") if not hasattr(tags, name)]
-        import tags.price, tags.shelf
-        told["gone"] = [
-            f"{module.__name__}.{name}"
-            for module, name in ((tags.price, "PriceTag"), (tags.shelf, "ShelfLabel"))
-            if not hasattr(module, name)
-        ]
+        try:
+            import tags.price, tags.shelf
+        except ModuleNotFoundError as error:
+            told["gone"] = [error.name]
+        else:
+            told["gone"] = [
+                f"{module.__name__}.{name}"
+                for module, name in ((tags.price, "PriceTag"), (tags.shelf, "ShelfLabel"))
+                if not hasattr(module, name)
+            ]
         if not told["lacks"] and not told["gone"]:
             told["twice"] = [
                 name
@@ -63,15 +67,15 @@ def classes_come_from_the_package(work: Workspace) -> None:
         only_listed = promised and set(told["lacks"]) & set(promised)
         raise Failed(
             expected=expected,
-            found=f"The package `tags` has no name {listing(told['lacks'])}."
-            + (" `__all__` lists it, but a list of names doesn't fetch anything." if only_listed else ""),
+            found=f"`tags/__init__.py` decides which names the package has, and gives it no {listing(told['lacks'])}."
+            + (" A name in `__all__` is only listed: nothing is fetched by it." if only_listed else ""),
             next_step=PRINTING,
             evidence="ImportError",
         )
     if told["gone"]:
         raise Failed(
             expected=expected,
-            found=f"{listing(told['gone'])} is gone: who fetched it there gets an error now.",
+            found=f"{listing(told['gone'])} {_verb(told['gone'])} gone: programs that fetch a class there get an error now.",
             next_step="Run `ls labels/tags; grep -n '^class' labels/tags/*.py` to see which class lives where.",
             evidence="tags",
         )
@@ -179,7 +183,11 @@ def helpers_stay_within_reach(work: Workspace) -> None:
         PRINTING,
     )
     if told["lacks"] or not told["works"]:
-        lost = f"{listing(told['lacks'])} is gone" if told["lacks"] else "A helper no longer gives what it gave"
+        lost = (
+            f"{listing(told['lacks'])} {_verb(told['lacks'])} gone"
+            if told["lacks"]
+            else "A helper no longer gives what it gave"
+        )
         raise Failed(
             expected="`tags.PAPER` and `tags._cents` are still there, for the programs that use them.",
             found=f"{lost}: the window display or the accountant's spreadsheet stops working.",
@@ -220,7 +228,7 @@ def receipt_is_written(work: Workspace) -> None:
     if status != 0:
         raise Failed(
             expected="`till/run.sh` succeeds.",
-            found=f"`till/run.sh` ends with exit status {status}.",
+            found=f"`till/run.sh` ends with exit status {status}.{_why(work)}",
             next_step="Run `bash till/run.sh; echo exit status $?` and read what it says.",
             evidence=r"exit status [^0]",
         )
@@ -270,7 +278,9 @@ def core_is_part_of_its_package(work: Workspace) -> None:
         other = [one for one in written if one != "from .core import receipt"]
         raise Failed(
             expected=expected,
-            found=f"`cli.py` was changed: it now says {listing(other)}." if other else "`cli.py` was changed.",
+            found=f"`cli.py` is no longer the file that was tested: it now says {listing(other)}."
+            if other
+            else "`cli.py` was changed, and is no longer the file that was tested.",
             next_step=look,
             evidence=r"import",
         )
@@ -298,7 +308,7 @@ def no_half_claims_to_be_all(work: Workspace) -> None:
         joined = [half for half in claims if "extend_path" in work.file(f"{half}/__init__.py").text]
         raise Failed(
             expected="`crew` has no `__init__.py`, neither in the office nor on the shop floor.",
-            found=f"There is one in {where}: "
+            found=f"There is an `__init__.py` in {where}: "
             + (
                 "with `extend_path` it has to know that there are other halves, and fails with the first that lacks the line."
                 if joined
@@ -339,7 +349,7 @@ def both_halves_are_found(work: Workspace) -> None:
                 else:
                     told["places"][name] = os.path.relpath(module.__file__)
             import crew
-            told["parts"] = len(set(crew.__path__))
+            told["parts"] = sorted({os.path.relpath(one) for one in crew.__path__})
             """,
             "crew",
             "Run `bash staff/run.sh` and read the last line that it prints.",
@@ -350,14 +360,15 @@ def both_halves_are_found(work: Workspace) -> None:
         if told["missing"]:
             raise Failed(
                 expected="`crew.wages` and `crew.rota` can both be imported.",
-                found=f"{listing(told['missing'])} can't be imported{first}.",
+                found=f"{listing(told['missing'])} can't be imported{first}: "
+                f"Python takes {listing(told['parts'])} for all there is of `crew`, and looks nowhere else.",
                 next_step=running,
                 evidence="Error|EUR" if first else "Error",
             )
         if told["empty"]:
             raise Failed(
                 expected="`crew.wages` is a package which offers `pay`, and `crew.rota` offers `on_duty`.",
-                found=f"{listing(told['empty'])} is gone. A folder that has lost its `__init__.py` can still be imported, and is empty.",
+                found=f"{listing(told['empty'])} {_verb(told['empty'])} gone. A folder that has lost its `__init__.py` can still be imported, and is empty.",
                 next_step=running,
                 evidence="Error",
             )
@@ -366,12 +377,12 @@ def both_halves_are_found(work: Workspace) -> None:
             for name, home in (("crew.wages", "office/"), ("crew.rota", "shopfloor/"))
             if not told["places"][name].startswith(f"{home}crew/")
         ]
-        if wandered or told["parts"] != 2:
+        if wandered or len(told["parts"]) != 2:
             raise Failed(
                 expected="The office keeps `crew.wages`, the shop floor keeps `crew.rota`, and `crew` has two places.",
                 found=f"{listing(wandered)} comes from the other half's folder, or from neither."
                 if wandered
-                else f"`crew` has {told['parts']} places on the path, not two.",
+                else f"`crew` has {len(told['parts'])} places on the path, not two.",
                 next_step="Run `find staff -name '*.py'` to see what lies where.",
                 evidence=r"staff/",
             )
@@ -530,6 +541,24 @@ def _ask(work: Workspace, folder: str, body: str, package: str, look: str, *, pa
     else:
         found = f"Importing {code(package)} ends with {code(str(error))}."
     raise Failed(expected=expected, found=found, next_step=look, evidence=r"Error|[Ee]xit|\S")
+
+
+def _verb(names: list[str]) -> str:
+    return "is" if len(names) == 1 else "are"
+
+
+def _why(work: Workspace) -> str:
+    """Say what a start of `cli.py` has against it, where `run.sh` shows it."""
+    text = work.file("till/run.sh").text
+    if re.search(r"-m\s+\S+\.py\b", text):
+        return " After `-m` Python wants the name of a module, as an import would write it; the last dot and `py` are no part of that."
+    if re.search(r"-m\s+cli\b", text):
+        return (
+            " Started from inside the folder `receipts`, `cli` is a module without a package, so its dot means nothing."
+        )
+    if re.search(r"(^|[\s/])cli\.py\b", text):
+        return " It starts `cli.py` as a lone file; Python then knows no package that the dot in its import could mean."
+    return ""
 
 
 def _all_three(found: set[tuple[str, str]], finder: str, why: str, look: str) -> None:

@@ -24,7 +24,7 @@ MISTAKES = [
         task=1,
         commands=_LISTED,
         caught_by=checks.classes_come_from_the_package,
-        says=r"no name `PriceTag` and `ShelfLabel`.*doesn't fetch",
+        says=r"no `PriceTag` and `ShelfLabel`.*only listed",
     ),
     Mistake(
         "imported the neighbours as if they were on the path",
@@ -52,7 +52,7 @@ MISTAKES = [
         """
         + _LISTED,
         caught_by=checks.classes_come_from_the_package,
-        says=r"`tags\.price`",
+        says=r"`tags\.price` is gone",
     ),
     Mistake(
         "fetched the classes, and left the star import to itself",
@@ -109,14 +109,14 @@ MISTAKES = [
         task=2,
         commands="sed -i 's|^exec python3 receipts/cli.py|cd receipts; exec python3 -m cli|' till/run.sh",
         caught_by=checks.receipt_is_written,
-        says=r"exit status 1",
+        says=r"exit status 1.*without a package",
     ),
     Mistake(
         "gave -m a file's name",
         task=2,
         commands="sed -i 's|receipts/cli.py|-m receipts.cli.py|' till/run.sh",
         caught_by=checks.receipt_is_written,
-        says=r"exit status 1",
+        says=r"exit status 1.*name of a module",
     ),
     Mistake(
         "imported the program and never ran it",
@@ -133,7 +133,7 @@ MISTAKES = [
         says=r"doesn't fit",
     ),
     Mistake(
-        "took the dot away and put the package's own folder and the one above on the path",
+        "took the dot away, and helped the rest along with PYTHONPATH",
         task=2,
         commands="""
         sed -i 's/from \\.core/from core/' till/receipts/cli.py
@@ -213,7 +213,7 @@ MISTAKES = [
         mv staff/shopfloor/crew staff/shopfloor/crews
         """,
         caught_by=checks.both_halves_are_found,
-        says=r"`crew\.rota` can't be imported",
+        says=r"`crew\.rota` can't be imported.*`office/crew`",
     ),
     # ---- Task 4
     Mistake(
