@@ -207,6 +207,15 @@ def test_the_mirror_holds_what_its_distributions_need(strong: Lab) -> None:
         assert done.exit_status == 0, done.output
 
 
+def test_uvx(lab: Lab) -> None:
+    """A command is run from the index without being installed, by uvx as by `uv tool run`; the system's own folders stay as they are."""
+    for words in ("uvx", "uv tool run"):
+        done = lab.run(
+            f"{words} --with rich --from flit-core==4.2.0 python -c 'import flit_core, rich; print(flit_core.__version__)'"
+        )
+        assert (done.exit_status, done.output.strip().endswith("4.2.0")) == (0, True), done.output
+
+
 def test_locking_for_all_systems(strong: Lab) -> None:
     """A lock that holds on every system can be made, though nothing is installed here of what only Windows needs."""
     done = strong.run(

@@ -136,18 +136,19 @@ def _place_executables(source: Path, scripts: Path) -> None:
     for alias in ("python3", "python"):
         if not os.path.lexists(scripts / alias):
             (scripts / alias).symlink_to(executable_name())
-    _place_command(scripts / "pypi-manage")
-
-
-def _place_command(command: Path) -> None:
-    """Put the command there which stands for an index's web pages; it finds its Python beside itself, wherever that is."""
-    # sh runs the second line, Python takes it for a string
+    # it stands for an index's web pages, and finds its Python beside itself: sh runs the second line, Python takes it for a string
     first = f"#!/bin/sh\n'''exec' \"${{0%/*}}/{executable_name()}\" -I \"$0\" \"$@\"\n' '''\n"
-    text = first + Path(__file__).with_name("pypi_manage.py").read_text("utf-8")
+    _place_command(scripts / "pypi-manage", first + Path(__file__).with_name("pypi_manage.py").read_text("utf-8"))
+    if course_uv() is not None:
+        _place_command(scripts / "uvx", '#!/bin/sh\nexec "${0%/*}/uv" tool uvx "$@"\n')
+
+
+def _place_command(command: Path, text: str) -> None:
+    """Put one of our scripts there, unless it is there unchanged."""
     with contextlib.suppress(OSError):
         if not command.is_symlink() and command.read_text("utf-8") == text and os.access(command, os.X_OK):
             return
-    fresh = command.with_name(f".pypi-manage-{os.getpid()}")
+    fresh = command.with_name(f".{command.name}-{os.getpid()}")
     fresh.write_text(text, encoding="utf-8")
     fresh.chmod(0o755)
     _clear(command)
