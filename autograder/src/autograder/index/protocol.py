@@ -68,7 +68,7 @@ def _of_site(site: Site, rest: Sequence[str], query: str, headers: Mapping[str, 
             return moved("simple/")
         case ["simple", ""]:
             media = media_type(query, headers)
-            return page(written(site, "", media), media, headers, keep=site.keep)
+            return page(written(site, "", media, origin), media, headers, keep=site.keep)
         case ["simple", name] | ["simple", name, ""]:
             project = canonicalize_name(unquote(name))
             if project not in site.projects:
@@ -76,7 +76,7 @@ def _of_site(site: Site, rest: Sequence[str], query: str, headers: Mapping[str, 
             if rest != ["simple", project, ""]:
                 return _moved_to(project, rest, query)
             media = media_type(query, headers)
-            return page(written(site, project, media), media, headers, keep=site.keep)
+            return page(written(site, project, media, origin), media, headers, keep=site.keep)
         case ["files", sha256, filename]:
             return _file(site, sha256, unquote(filename), headers)
         case ["integrity", _, _, filename, "provenance"]:

@@ -1,6 +1,6 @@
 """The Simple API's pages, in HTML (PEP 503, 592, 658, 714, 740, 792) and JSON (PEP 691, 700, 740, 792).
 
-Links are relative, so the same page is right under whatever name and port the server is reached.
+Links are relative, so the same page is right under whatever name and port the server is reached; all but those to provenance.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ __all__ = ["API_VERSION", "listing", "project_html", "project_json", "projects_h
 
 import html
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from urllib.parse import quote
 
 from autograder.index.answers import JSON
@@ -19,15 +19,26 @@ from autograder.index.store import IndexFile
 API_VERSION = "1.4"
 
 
-def written(site: Site, project: str, media: str) -> bytes:
-    """Give the page of a project, or of all where `project` is empty; each is written once."""
+def written(site: Site, project: str, media: str, origin: str) -> bytes:
+    """Give the page of a project, or of all where `project` is empty; each is written once, if nothing in it depends on `origin`.
+
+    `origin` is where the index begins for the client: addresses of provenance must be whole (PEP 740).
+    """
+    if not project:
+        return _once(site, project, media, lambda: (projects_json if media == JSON else projects_html)(site))
+
+    def write() -> str:
+        return (project_json if media == JSON else project_html)(site, project, origin)
+
+    if any(file.sha256 in site.provenance for file in site.projects[project]):
+        return write().encode()
+    return _once(site, project, media, write)
+
+
+def _once(site: Site, project: str, media: str, write: Callable[[], str]) -> bytes:
     key = (project, media)
     if key not in site.pages:
-        if project:
-            body = (project_json if media == JSON else project_html)(site, project)
-        else:
-            body = (projects_json if media == JSON else projects_html)(site)
-        site.pages[key] = body.encode()
+        site.pages[key] = write().encode()
     return site.pages[key]
 
 
@@ -46,13 +57,13 @@ def _url(file: IndexFile) -> str:
     return f"../../files/{file.sha256}/{quote(file.filename)}"
 
 
-def _provenance(site: Site, file: IndexFile) -> str:
+def _provenance(site: Site, file: IndexFile, origin: str) -> str:
     if file.sha256 not in site.provenance:
         return ""
-    return f"../../integrity/{file.project}/{quote(file.version)}/{quote(file.filename)}/provenance"
+    return f"{origin}/integrity/{file.project}/{quote(file.version)}/{quote(file.filename)}/provenance"
 
 
-def project_json(site: Site, project: str) -> str:
+def project_json(site: Site, project: str, origin: str) -> str:
     """Write a project's page (PEP 691, 700, 714, 740, 792)."""
     files = site.offered(project)
     rows = []
@@ -72,7 +83,7 @@ def project_json(site: Site, project: str) -> str:
             row["requires-python"] = file.requires_python
         if file.uploaded:
             row["upload-time"] = file.uploaded
-        if provenance := _provenance(site, file):
+        if provenance := _provenance(site, file, origin):
             row["provenance"] = provenance
         rows.append(row)
     status = site.status(project)
@@ -86,7 +97,7 @@ def project_json(site: Site, project: str) -> str:
     return json.dumps(page)
 
 
-def project_html(site: Site, project: str) -> str:
+def project_html(site: Site, project: str, origin: str) -> str:
     """Write a project's page (PEP 503, 592, 658, 714, 740, 792)."""
 
     def link(file: IndexFile) -> str:
@@ -98,7 +109,7 @@ def project_html(site: Site, project: str) -> str:
         if file.metadata_sha256:
             attributes["data-core-metadata"] = f"sha256={file.metadata_sha256}"
             attributes["data-dist-info-metadata"] = f"sha256={file.metadata_sha256}"
-        if provenance := _provenance(site, file):
+        if provenance := _provenance(site, file, origin):
             attributes["data-provenance"] = provenance
         text = " ".join(f'{name}="{html.escape(value)}"' for name, value in attributes.items())
         return f"<a {text}>{html.escape(file.filename)}</a><br>"
