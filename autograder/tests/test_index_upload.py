@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import socket
 import threading
 from collections.abc import Iterator
@@ -375,23 +374,3 @@ def test_two_servers_share_a_workspace(index: PackageIndex, tmp_path: Path) -> N
         assert other.filenames("till-slip") == ["till_slip-1.0-py3-none-any.whl"]
         reply = other.upload(wheel("till-slip", "1.0", files={"x": ""}), token)
         assert reply.reason.startswith("File already exists")
-
-
-def attestation(file: tuple[str, bytes], kind: str = "https://slsa.dev/provenance/v1") -> dict[str, object]:
-    """Write an attestation of the right shape, which proves nothing."""
-    subject = [{"name": file[0], "digest": {"sha256": hashlib.sha256(file[1]).hexdigest()}}]
-    statement = {"_type": "https://in-toto.io/Statement/v1", "subject": subject, "predicateType": kind, "predicate": {}}
-    return {
-        "version": 1,
-        "verification_material": {"certificate": "none", "transparency_entries": [{}]},
-        "envelope": {"statement": base64.b64encode(json.dumps(statement).encode()).decode(), "signature": "none"},
-    }
-
-
-def test_attestations_need_a_trusted_publisher(served: Served, token: str) -> None:
-    """With a token attestations are refused; `test_index_trusted` sees them accepted."""
-    file = wheel("till-slip", "1.0")
-    reply = served.upload(file, token, attestations=json.dumps([attestation(file)]))
-    assert reply.reason == (
-        "Invalid attestations supplied during upload: Attestations are only supported when using Trusted Publishing"
-    )
