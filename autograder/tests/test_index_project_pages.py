@@ -72,7 +72,7 @@ def test_every_page_is_sound_and_every_link_leads_somewhere(sites: dict[str, Sit
         assert not page.tags & {"script", "img", "link", "iframe", "object"}
         for link in page.links:
             there = urlsplit(urljoin(here, link)).path
-            if urlsplit(link).netloc or "/manage/" in there or there in seen or link.startswith(("mailto:", "#")):
+            if urlsplit(link).netloc or there in seen or link.startswith(("mailto:", "#")):
                 continue
             seen.add(there)
             if "/files/" in there or "/simple/" in there:
@@ -170,3 +170,11 @@ def test_project_without_files(tmp_path: Path) -> None:
     text = project_page(Site("Test", {"empty": []}, lambda _: (tmp_path / "x").open("rb")), "empty", top="../../")
     assert text is not None
     assert "This project has no release." in Page(text).text
+
+
+def test_own_projects_are_told(sites: dict[str, Site]) -> None:
+    """Whose project it is, and how to change one's own, stands on its page."""
+    site = replace(sites["pypi"], own={"leftpad"})
+    mine, other = (project_page(site, project, top="../../") or "" for project in ("leftpad", "shoplib"))
+    assert "This project is yours. What" in Page(mine).text
+    assert "yours" not in Page(other).text

@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from autograder.index.advisories import NO_ADVISORIES, Advisories
 from autograder.index.journal import Event, Journal
-from autograder.index.ledger import Ledger
+from autograder.index.ledger import TEAM_SITE, Ledger
 from autograder.index.site import Site, Status
 from autograder.index.store import IndexFile
 
@@ -90,6 +90,7 @@ class Contents:
                 name=name,
                 statuses=seed.statuses,
                 advisories=seed.advisories,
+                own=seed.projects.keys() if self.journal and name == TEAM_SITE else (),
                 keep=self._keep,
             )
         ledger = self.ledger(name, events)
@@ -103,5 +104,6 @@ class Contents:
             provenance=ledger.provenance,
             serial=ledger.serial,
             advisories=seed.advisories,
+            own={project for project in ledger.projects if ledger.mine(project)},
             keep=self._keep,
         )

@@ -25,6 +25,10 @@ _STATUSES = {
     "quarantined": "This project is in quarantine: nobody can install it until it has been looked at.",
     "deprecated": "This project is deprecated: use something else.",
 }
+_YOURS = (
+    '<p class="yours"><strong>This project is yours.</strong> '
+    "What the real index lets you do by its buttons, <code>pypi-manage</code> does in the sandboxed shell.</p>"
+)
 _STRANGE = "This project has a status that this page doesn't know."
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'self'"
 """The Content-Security-Policy of all these pages: nothing but their own style and forms."""
@@ -94,11 +98,10 @@ def _mark(status: Status, files: Sequence[IndexFile]) -> str:
     return "" if any(file.yanked is None for file in files) else ' <span class="mark warn">yanked</span>'
 
 
-def project_page(site: Site, project: str, version: str = "", *, top: str = "", manage: bool = False) -> str | None:
+def project_page(site: Site, project: str, version: str = "", *, top: str = "") -> str | None:
     """Write the page of a project, or of one release of it; None if there is none.
 
     `top` leads to where the index begins; without it the page has no links to others, as in a notebook.
-    `manage`: whether the learner may change it, so that the way to the forms is shown.
     """
     if project not in site.projects:
         return None
@@ -122,9 +125,7 @@ def project_page(site: Site, project: str, version: str = "", *, top: str = "", 
         _section("Release history", _history(site, project, everything, number, top)),
         _section(f"Files of {number}" if number else "Files", _files(site, [] if shut else files, top)),
         f"</div>\n<aside>{_facts(metadata, files)}",
-        f'<p><a class="manage" href="{top}manage/project/{project}/">Manage this project</a></p>'
-        if manage and top
-        else "",
+        _YOURS if project in site.own else "",
         "</aside></div>",
     ]
     return frame(f"{name} {number} · {site.title}", "\n".join(filter(None, parts)), site=site, top=top)

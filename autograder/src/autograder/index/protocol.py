@@ -142,7 +142,7 @@ def _page_for_people(site: Site, rest: Sequence[str], query: str, headers: Mappi
             return moved("search/")
         case ["project", name] | ["project", name, ""] | ["project", name, _] | ["project", name, _, ""]:
             project, version = canonicalize_name(unquote(name)), unquote(rest[2]) if len(rest) > 2 else ""
-            body = project_page(site, project, version, top="../../../" if version else "../../", manage=True)
+            body = project_page(site, project, version, top="../../../" if version else "../../")
             if body is None:
                 return missing(f"The index has no project {shown(project)}{version and ' ' + shown(version)}.")
             if rest[-1]:

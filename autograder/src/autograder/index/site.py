@@ -4,7 +4,7 @@ from __future__ import annotations
 
 __all__ = ["ACTIVE", "Site", "Status", "in_order"]
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -45,6 +45,8 @@ class Site:
     """What is known about vulnerable releases."""
     serial: int = 0
     """Grows with everything that is published."""
+    own: Collection[str] = ()
+    """Projects that the learner may change."""
     keep: int = 0
     """So many seconds clients may keep a page for installers without asking again; PyPI says 600."""
     pages: dict[tuple[str, str], bytes] = field(default_factory=dict)
