@@ -45,7 +45,8 @@ class Way:
 
     def variables(self) -> dict[str, str]:
         """Give what a command must find in its environment: the addresses, whom to trust, and the proxy."""
-        found = {"WHEELHOUSE_LOOPBACK": self.loopback}
+        # uv's three retries take 8 s before it says that a name leads nowhere; ours lead to this machine.
+        found = {"WHEELHOUSE_LOOPBACK": self.loopback, "UV_HTTP_RETRIES": "1"}
         for site in SITES:
             found[f"WHEELHOUSE_{site.upper()}"] = self.simple(site)
             found[f"WHEELHOUSE_{site.upper()}_UPLOAD"] = self.legacy(site)
