@@ -118,7 +118,7 @@ def test_the_environment_is_built_from_nothing(sandbox: Sandbox, place: Place) -
     optional |= {"CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"}
     assert names - optional == {
         *("HOME", "LANG", "LOGNAME", "PATH", "SHELL", "TERM", "USER"),
-        *("UV_HTTP_RETRIES", "WHEELHOUSE_LOOPBACK", "WHEELHOUSE_PLACE", "WHEELHOUSE_TIER"),
+        *("UV_HTTP_RETRIES", "WHEELHOUSE_FORGE", "WHEELHOUSE_LOOPBACK", "WHEELHOUSE_PLACE", "WHEELHOUSE_TIER"),
         *indexes,
     }
     assert "wrong" not in text

@@ -140,6 +140,34 @@ def test_a_first_release_is_typed_as_in_real_life(sandbox: Sandbox, place: Place
     assert len(list((place.published or Path()).glob("files/*"))) >= 2
 
 
+TRUSTED = """
+pyproject-build >/dev/null
+manage() { curl -sS --fail-with-body -d project=shop-shelf -d repository=shop/shelf -d workflow=release.yml "$@"; echo; }
+curl -sS -d repository=shop/shelf -d workflow=release.yml ${WHEELHOUSE_FORGE}runs >run.json
+said() { python -c "import json; print(json.load(open('run.json'))['$1'])"; }
+export GITHUB_ACTIONS=true ACTIONS_ID_TOKEN_REQUEST_URL=$(said url) ACTIONS_ID_TOKEN_REQUEST_TOKEN=$(said token)
+twine upload --disable-progress-bar -r testpypi --non-interactive dist/* 2>&1 | tail -5 || true
+manage ${WHEELHOUSE_TESTPYPI%simple/}manage/account/publishing/ >/dev/null
+twine upload --disable-progress-bar -r testpypi dist/*
+uv publish --trusted-publishing always && exit 1
+manage ${WHEELHOUSE_PYPI%simple/}manage/account/publishing/ >/dev/null
+uv publish --trusted-publishing always
+"""
+
+
+def test_a_workflow_is_trusted_as_in_real_life(sandbox: Sandbox, place: Place) -> None:
+    """Unmodified twine and uv exchange an identity token, which they ask for over TLS only; before it is set up they are refused."""
+    needs_tools()
+    (place.project / "pyproject.toml").write_text(PROJECT)
+    (place.project / "shop_shelf.py").write_text("LABEL = 'bread'\n")
+    (place.project / "README.md").write_text("# Labels\n")
+    done = bash(sandbox, place, TRUSTED)
+    assert done.exit_status == 0, done.output
+    assert done.output.count("invalid-pending-publisher") + done.output.count("invalid-publisher") >= 2
+    journal = ((place.published or Path()) / "journal.jsonl").read_text()
+    assert journal.count('"upload"') == 4, done.output
+
+
 def test_advisories_are_asked_for_as_in_real_life(sandbox: Sandbox, place: Place) -> None:
     """`pip-audit` and `uv audit` have their hosts built in, and no option was given."""
     needs_tools()
@@ -237,7 +265,7 @@ def test_variables_name_the_same_address_by_name_and_by_proxy() -> None:
     assert doors is not None
     names, proxy = Way("names", 8080, doors, "/ca").variables(), Way("proxy", 20_001, doors, "/ca").variables()
     for name in names:
-        if name != "WHEELHOUSE_LOOPBACK":
+        if name not in ("WHEELHOUSE_LOOPBACK", "WHEELHOUSE_FORGE"):
             assert names[name] == proxy[name]
     assert set(proxy) - set(names) == {
         *("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")

@@ -30,7 +30,7 @@ from pathlib import Path
 
 from autograder.exceptions import CourseError
 from autograder.index.certificates import make_certificates
-from autograder.index.hosts import Hosts, read_hosts, sources
+from autograder.index.hosts import ISSUER, Hosts, read_hosts, sources
 
 _BUNDLE = "ca-certificates.crt"
 _FORMAT = "1"
@@ -61,6 +61,11 @@ class Doors:
     def legacy(self) -> Mapping[str, str]:
         """Index -> the address which uploads go to."""
         return self.hosts.legacy
+
+    @property
+    def forge(self) -> str:
+        """The address at which the stand-in for a code forge tells its workflows who they are."""
+        return f"https://{ISSUER}/"
 
     @property
     def hosts_file(self) -> Path:

@@ -140,6 +140,10 @@ class Doors(Protocol):
     def legacy(self) -> Mapping[str, str]:
         """Index -> the address which uploads go to."""
 
+    @property
+    def forge(self) -> str:
+        """The address at which the stand-in for a code forge tells its workflows who they are."""
+
 
 class Index(Protocol):
     """Whatever answers on the index's address in the sandbox."""

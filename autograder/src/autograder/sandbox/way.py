@@ -47,6 +47,9 @@ class Way:
         """Give what a command must find in its environment: the addresses, whom to trust, and the proxy."""
         # uv's three retries take 8 s before it says that a name leads nowhere; ours lead to this machine.
         found = {"WHEELHOUSE_LOOPBACK": self.loopback, "UV_HTTP_RETRIES": "1"}
+        # twine asks for identity tokens (by the library `id`) past every proxy.
+        forge = self.doors.forge if self.doors and self.door == "names" else f"{self.loopback}/oidc/"
+        found["WHEELHOUSE_FORGE"] = forge
         for site in SITES:
             found[f"WHEELHOUSE_{site.upper()}"] = self.simple(site)
             found[f"WHEELHOUSE_{site.upper()}_UPLOAD"] = self.legacy(site)
