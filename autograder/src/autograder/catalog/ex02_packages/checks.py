@@ -76,8 +76,8 @@ def classes_come_from_the_package(work: Workspace) -> None:
         raise Failed(
             expected=expected,
             found=f"{listing(told['gone'])} {_verb(told['gone'])} gone: programs that fetch a class there get an error now.",
-            next_step="Run `ls labels/tags; grep -n '^class' labels/tags/*.py` to see which class lives where.",
-            evidence="tags",
+            next_step="Run `ls labels/tags; grep -Hn '^class' labels/tags/*.py` to see which class lives where.",
+            evidence=r"labels/tags/.*class",
         )
     if told["twice"]:
         name = told["twice"][0]
@@ -441,9 +441,10 @@ if ! command -v pytest > /dev/null; then
   python3 -m venv --without-pip "$2/tools" && uv pip install --quiet --python "$2/tools/bin/python" pytest
   PATH=$2/tools/bin:$PATH
 fi
-pytest --version > /dev/null 2>&1 || { echo "$1 none"; exit; }
-cd stock && pytest -q -p no:cacheprovider --junitxml="$2/report.xml" > /dev/null 2>&1
+command -v pytest > /dev/null || { echo "$1 none"; exit; }
+cd stock && PYTHONDONTWRITEBYTECODE=1 pytest -q -p no:cacheprovider --junitxml="$2/report.xml" > /dev/null 2>&1
 echo "$1 $(grep -o '<testcase [^>]*>' "$2/report.xml" | tr '\\n' ' ')"
+rm -rf "$2"
 """
 
 
@@ -525,7 +526,9 @@ def _ask(work: Workspace, folder: str, body: str, package: str, look: str, *, pa
     It answers under a mark which nobody knows beforehand; raises Failed if importing goes wrong.
     """
     mark = secrets.token_hex(12)
-    ran = work.run("env", f"PYTHONPATH={path}", "python3", "-c", _ASK, body, mark, cwd=folder)
+    ran = work.run(
+        "env", f"PYTHONPATH={path}", "PYTHONDONTWRITEBYTECODE=1", "python3", "-c", _ASK, body, mark, cwd=folder
+    )
     answer = re.search(rf"^{mark} (.+)$", ran.output, re.MULTILINE)
     told = json.loads(answer.group(1)) if answer else {"error": "SystemExit", "missing": ""}
     error, missing = told.get("error"), told.get("missing", "")
