@@ -6,7 +6,6 @@ Everything is written as plain columns, without colour, so that it can be read i
 from __future__ import annotations
 
 import argparse
-import contextlib
 import difflib
 import signal
 import socket
@@ -15,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from autograder.exceptions import UsageError
+from autograder.exceptions import CourseError, UsageError
 
 if TYPE_CHECKING:
     from autograder.index.journal import Event
@@ -276,9 +275,14 @@ def _fetch(_: argparse.Namespace) -> int:
     from autograder.index import PackageIndex
     from autograder.sandbox.tools import provide_tools
 
-    with contextlib.ExitStack() as after:  # what fails of one is told when the other was tried, too
-        after.callback(provide_tools, _say)
-        PackageIndex.fetch_mirror(say=_say)
+    problems: list[CourseError] = []
+    for fetch in (PackageIndex.fetch_mirror, provide_tools):
+        try:
+            fetch(say=_say)
+        except CourseError as problem:  # what fails of one is told when the other was tried, too
+            problems.append(problem)
+    if problems:
+        raise CourseError(" ".join(problem.message for problem in problems), problems[0].next_step)
     return 0
 
 

@@ -6,7 +6,7 @@ Without them the course still runs on its fixtures: a missing mirror is no error
 
 from __future__ import annotations
 
-__all__ = ["Locked", "bar", "fetch_mirror", "locked_wheels", "mirror_wheels"]
+__all__ = ["Locked", "bar", "fetch_mirror", "locked_wheels", "mirror_wheels", "why_pip_failed"]
 
 import hashlib
 import importlib.util
@@ -83,14 +83,16 @@ def fetch_mirror(store: Store, say: Callable[[str], None] = print, wanted: Seque
     came: list[Locked] = []
     failed: list[tuple[list[Locked], CourseError]] = []
 
-    def fetch(batches: Sequence[list[Locked]]) -> None:
+    def fetch(batches: list[list[Locked]]) -> None:
         with ThreadPoolExecutor(_AT_ONCE) as pool:
-            for batch, problem in zip(batches, pool.map(lambda one: _fetch(store, one), batches), strict=True):
-                if problem is None:
-                    came.extend(batch)
-                    say(f"mirror {bar(len(have) + len(came), len(wanted))} distributions")
-                else:
-                    failed.append((batch, problem))
+            while batches and (came or not failed):  # when nothing at all can be had, it is the network
+                now = [batches.pop(0) for _ in batches[:_AT_ONCE]]
+                for batch, problem in zip(now, pool.map(lambda one: _fetch(store, one), now), strict=True):
+                    if problem is None:
+                        came.extend(batch)
+                        say(f"mirror {bar(len(have) + len(came), len(wanted))} distributions")
+                    else:
+                        failed.append((batch, problem))
 
     fetch(_batches(missing))
     if came and (again := [locked for batch, _ in failed if len(batch) > 1 for locked in batch]):
@@ -189,10 +191,18 @@ def _download(lines: list[str], folder: Path) -> None:
             f"Look at the network, then {_AGAIN}",
         ) from None
     if ran.returncode:
-        said = [line for line in ran.stderr.splitlines() if line.startswith("ERROR:")]
-        why = said[-1].removeprefix("ERROR:").strip().rstrip(".") if said else "it did not say why"
         raise CourseError(
-            f"The mirror could not be fetched: pip ended with status {ran.returncode}: {why}.",
+            f"The mirror could not be fetched: pip ended with status {ran.returncode}: {why_pip_failed(ran.stderr)}.",
             "Look at the network and at pip's configuration (`pip config list`), then "
             f"{_AGAIN} Without it the course runs, but nothing can be built from source.",
         )
+
+
+def why_pip_failed(said: str) -> str:
+    """Find the reason in what pip, or uv, wrote; where pip found nothing at all, it was the network rather than the distribution."""
+    lines = [line.removeprefix("ERROR:").strip().rstrip(".") for line in said.splitlines() if line.strip()]
+    errors = [
+        line.removeprefix("ERROR:").strip().rstrip(".") for line in said.splitlines() if line.startswith("ERROR:")
+    ]
+    why = (errors or lines or ["it did not say why"])[-1]
+    return f"{why}; no index answers" if "(from versions: none)" in said else why

@@ -29,6 +29,7 @@ from importlib.metadata import Distribution
 from pathlib import Path, PurePosixPath
 
 from autograder.exceptions import SandboxError
+from autograder.index.mirror import why_pip_failed
 from autograder.places import cache
 from autograder.sandbox.seed import executable_name, library_name, locked, seed
 from autograder.sandbox.system_python import STRONG_PYTHON_HOME, course_uv
@@ -224,11 +225,11 @@ def _install(library: Path) -> None:
             continue
         if ran.returncode == 0:
             return
-        said = next((line.strip() for line in reversed(ran.stderr.splitlines()) if line.strip()), "no reason was given")
+        said = why_pip_failed(ran.stderr)
         shutil.rmtree(library)
         library.mkdir()
     raise SandboxError(
-        f"The sandbox's tools could not be fetched: {said.removeprefix('ERROR: ').rstrip('.')}.",
+        f"The sandbox's tools could not be fetched: {said}.",
         "Look at the network and at pip's configuration (`pip config list`), then run `course index fetch` again. "
         "Without them the course runs, but twine, build, pip-tools, zizmor and others are missing in its shell.",
     )
