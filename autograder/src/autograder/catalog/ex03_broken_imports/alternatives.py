@@ -45,13 +45,14 @@ ALTERNATIVES = [
         "the hint in quotes",
         2,
         cleandoc("""
-            cat > ~/top <<'END'
+            cd delivery
+            cat > top <<'END'
             from typing import TYPE_CHECKING
             if TYPE_CHECKING:
                 from customer import Customer
             END
-            cd delivery
-            sed -i -e '/^from customer/{r ~/top' -e 'd}' -e 's/: Customer)/: "Customer")/' order.py
+            sed -i -e '/^from customer/{r top' -e 'd}' -e 's/: Customer)/: "Customer")/' order.py
+            rm top
         """),
     ),
     Alternative(

@@ -32,20 +32,7 @@ def whichever_comes_first(work: Workspace) -> None:
     """`basket` and `discounts` can be imported in either order, and add up as before."""
     for path in ("till/basket.py", "till/discounts.py"):
         work.file(path).require()
-    doors = ("basket", "discounts")
-    fates = {door: _fresh(work, "till", f"import {door}") for door in doors}
-    for door in doors:
-        if fates[door].get("error"):
-            other = doors[1 - doors.index(door)]
-            found = f"In a fresh Python, `import {door}` ends with {fates[door]['error']}."
-            if not fates[other].get("error"):
-                found = f"`import {other}` works, but `import {door}` in a fresh Python still ends with {fates[door]['error']}: which of them works depends on who comes first."
-            raise Failed(
-                expected="Each of `basket` and `discounts` can be the first to be imported.",
-                found=found,
-                next_step=f"Run `PYTHONPATH=till python3 -c 'import {door}'` and read from the bottom up: which file asks which for what?",
-                evidence=r"Error",
-            )
+    _either_first(work, "till", "basket", "discounts")
     added = """
 import basket
 def total(*prices):
@@ -58,11 +45,13 @@ told["small"], told["large"] = total(320, 173), total(5000, 123)
     fate = _fresh(work, "till", added)
     for size, right in (("small", 495), ("large", 4970)):
         if fate.get(size) != right:
-            came = f"ends with {fate['error']}" if fate.get("error") else f"gives {code(str(fate.get(size)))}"
+            came = f"gives {code(str(fate.get(size)))}; it should give {right}."
+            if fate.get("error"):
+                came = _ends(fate["error"])
             goods = {"small": "320 and 173", "large": "5000 and 123"}[size]
             raise Failed(
                 expected="A basket comes to the same as before, less the discount, in coins.",
-                found=f"Both files can be imported, but adding up a basket of {goods} {came}; it should give {right}.",
+                found=f"Both files can be imported, but adding up a basket of {goods} {came}",
                 next_step="Run `python3 till/till.py` to see the till at work; its basket of 4950 and 175 comes to 4970.",
                 evidence=r"Error|To pay",
             )
@@ -109,10 +98,12 @@ def imports_stand_at_the_top(work: Workspace) -> None:
     for edge in graph.edges:
         if edge.when == "call":
             path, line = graph.paths[edge.importer], edge.statement.line
+            why = "this task wants what is shared in a module of its own, which everybody can import at the top."
+            if edge.imported not in ("basket", "discounts"):
+                why = "nothing is in its way at the top, where everybody would see what the file needs."
             raise Failed(
                 expected="The till's files import one another at the top only.",
-                found=f"Line {line} of {code(path)} imports {code(edge.imported)} inside a function. "
-                "That works, but this task wants what is shared in a module of its own, for everybody to import.",
+                found=f"Line {line} of {code(path)} imports {code(edge.imported)} inside a function. That works, but {why}",
                 next_step=f"Run `grep -n import {path}` to see it.",
                 evidence=rf"(?m)^{line}:\s+",
             )
@@ -176,15 +167,7 @@ def delivery_works(work: Workspace) -> None:
     """`order` and `customer` can be imported in either order, and a parcel gets its label."""
     for path in ("delivery/order.py", "delivery/customer.py"):
         work.file(path).require()
-    for door in ("order", "customer"):
-        fate = _fresh(work, "delivery", f"import {door}")
-        if fate.get("error"):
-            raise Failed(
-                expected="Each of `order` and `customer` can be the first to be imported.",
-                found=f"In a fresh Python, `import {door}` ends with {fate['error']}.",
-                next_step=f"Run `PYTHONPATH=delivery python3 -c 'import {door}'` and read from the bottom up.",
-                evidence=r"Error",
-            )
+    _either_first(work, "delivery", "order", "customer")
     fate = _fresh(
         work,
         "delivery",
@@ -195,10 +178,10 @@ told["label"] = ada.buy("Tea", 320).label(ada)
 """,
     )
     if fate.get("label") != "Tea for Ada, 3 Mill Lane":
-        came = f"ends with {fate['error']}" if fate.get("error") else f"gives {code(str(fate.get('label')))}"
+        came = _ends(fate["error"]) if fate.get("error") else f"gives {code(str(fate.get('label')))}."
         raise Failed(
             expected="A parcel gets the label `Tea for Ada, 3 Mill Lane`, as before.",
-            found=f"Both files can be imported, but making a label {came}.",
+            found=f"Both files can be imported, but making a label {came}",
             next_step="Run `python3 delivery/deliver.py` to see what happens.",
             evidence=r"Error|for",
         )
@@ -336,7 +319,7 @@ def prizes_survive(work: Workspace) -> None:
     raise Failed(
         expected="`prize_for` is defined in a module of its own, beside `draw.py`, under a better name.",
         found=found,
-        next_step="Run `ls prizes; grep -rn prize_for prizes` to see which files there are, and what is in them.",
+        next_step="Run `ls prizes; grep -rn --include='*.py' prize_for prizes` to see which files there are, and what is in them.",
         evidence=r"draw\.py",
     )
 
@@ -373,9 +356,7 @@ told["prizes"] = any(one["prize_for"](7) == "a pound of sugar" for one in known 
     expected = "`draw.py` draws a ticket with Python's `random` and says what it wins."
     look = "Run `python3 prizes/draw.py` to see how it ends."
     if fate.get("error"):
-        raise Failed(
-            expected=expected, found=f"`draw.py` ends with {fate['error']}.", next_step=look, evidence=r"Error|exit"
-        )
+        raise Failed(expected=expected, found=f"`draw.py` {_ends(fate['error'])}", next_step=look, evidence=r"Error")
     if not fate.get("draws"):
         raise Failed(
             expected=expected,
@@ -416,14 +397,14 @@ def charts_wait(work: Workspace) -> None:
     if fate.get("error"):
         raise Failed(
             expected=expected,
-            found=f"Importing `tool` and looking up a price ends with {code(fate['error'])}.",
+            found=f"Importing `tool` and looking up a price {_ends(fate['error'])}",
             next_step="Run `PYTHONPATH=pricelist python3 -c 'import tool; print(tool.price(\"Tea\"))'` to see where.",
             evidence=r"Error",
         )
     if lines:
         raise Failed(
             expected=expected,
-            found=f"Line {lines[0]} of `pricelist/tool.py` imports `charts` and stands in no function, so it is executed at import time, wherever in the file it stands.",
+            found=f"Line {lines[0]} of `pricelist/tool.py` imports `charts` and stands in no function, so it is still executed at import time, wherever in the file it stands: only what is in a function waits until somebody calls it.",
             next_step="Run `grep -n -E 'import|def ' pricelist/tool.py` to see what stands where.",
             evidence=rf"(?m)^{lines[0]}:",
         )
@@ -452,7 +433,7 @@ def it_starts_light(work: Workspace) -> None:
     if not fate.get("error") and len(fate["loaded"]) < MOST_MODULES:
         return
     if fate.get("error"):
-        found = f"`import tool` ends with {code(fate['error'])}."
+        found = f"`import tool` {_ends(fate['error'])}"
     else:
         asked = listing(one.modules()[0] for one in source.imports if one.at_import)
         found = f"`import tool` still loads {MOST_MODULES} modules or more; what it asks for itself at import time is {asked}."
@@ -484,7 +465,7 @@ def all_of_it_works(work: Workspace) -> None:
             error = fate.get("error") or fate.get(f"{call} ends with")
             raise Failed(
                 expected=f"`tool.{call}` gives what it gave before.",
-                found=f"`tool.{call}` ends with {code(error)}." if error else f"`tool.{call}` gives something else.",
+                found=f"`tool.{call}` {_ends(error)}" if error else f"`tool.{call}` gives something else.",
                 next_step=f"Run `PYTHONPATH=pricelist python3 -c 'import tool; print(tool.{call})'` to see what it does.",
                 evidence=r"\S",
             )
@@ -552,6 +533,37 @@ for call, works in calls.items():
         told[call + " ends with"] = type(error).__name__
 told["charts_used"] = run()
 """
+
+
+_MEANS = {
+    "AttributeError": "somebody is asked for a name that it hasn't got",
+    "ImportError": "a module is asked for a name that it hasn't got, or hasn't got yet",
+    "ModuleNotFoundError": "no file of that name is found",
+    "NameError": "a name is used that nothing in that file defines or imports",
+    "SyntaxError": "it isn't Python",
+}
+
+
+def _ends(error: str) -> str:
+    """Say how something ends, and what this kind of error means."""
+    means = f": {_MEANS[error]}" if error in _MEANS else ""
+    return f"ends with {code(error)}{means}."
+
+
+def _either_first(work: Workspace, folder: str, *doors: str) -> None:
+    """Require that each of two modules can be imported first, in a fresh Python each."""
+    fates = {door: str(_fresh(work, folder, f"import {door}").get("error", "")) for door in doors}
+    for door, other in (doors, doors[::-1]):
+        if fates[door]:
+            found = f"In a fresh Python, `import {door}` {_ends(fates[door])}"
+            if not fates[other]:
+                found = f"`import {other}` works, but `import {door}` in a fresh Python still {_ends(fates[door])} It depends on who comes first."
+            raise Failed(
+                expected=f"Each of {code(doors[0])} and {code(doors[1])} can be the first to be imported.",
+                found=found,
+                next_step=f"Run `PYTHONPATH={folder} python3 -c 'import {door}'` and read from the bottom up: which file asks which for what?",
+                evidence=r"Error",
+            )
 
 
 def _tool(work: Workspace) -> dict[str, Any]:

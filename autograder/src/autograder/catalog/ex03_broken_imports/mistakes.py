@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from autograder import Mistake
 from autograder.catalog.ex03_broken_imports import checks
 
@@ -38,7 +40,7 @@ MISTAKES = [
         echo 'from discounts import discount' >> till/basket.py
         """,
         caught_by=checks.whichever_comes_first,
-        says=r"`import basket` works, but `import discounts` in a fresh Python still ends with ImportError",
+        says=r"`import basket` works, but `import discounts` in a fresh Python still ends with `ImportError`",
     ),
     Mistake(
         "imported the module instead of the name, on one side only",
@@ -54,7 +56,7 @@ MISTAKES = [
         task=1,
         commands=_MONEY + "sed -i '/^SMALLEST_COIN/d' money.py; sed -i '3i SMALLEST_COIN = 5' basket.py",
         caught_by=checks.whichever_comes_first,
-        says=r"adding up a basket .* ends with NameError",
+        says=r"adding up a basket .* ends with `NameError`",
     ),
     Mistake(
         "imported the modules instead of the names, on both sides",
@@ -95,7 +97,7 @@ MISTAKES = [
         sed -i '/^from money/d; s/^    return rounded/    from money import rounded\\n&/' discounts.py
         """,
         caught_by=checks.imports_stand_at_the_top,
-        says=r"`till/basket\.py` imports `money` inside a function",
+        says=r"`till/basket\.py` imports `money` inside a function.*nothing is in its way",
     ),
     Mistake(
         "spelt the import in another way",
@@ -141,14 +143,14 @@ MISTAKES = [
         echo 'from customer import Customer' >> order.py
         """,
         caught_by=checks.delivery_works,
-        says=r"`import customer` ends with ImportError",
+        says=r"`import order` works, but `import customer` .*still ends with `ImportError`",
     ),
     Mistake(
         "used TYPE_CHECKING without importing it",
         task=2,
         commands=_CHECKING + "sed -i '/^from typing/d; s/: Customer)/: \"Customer\")/' order.py",
         caught_by=checks.delivery_works,
-        says=r"`import order` ends with NameError",
+        says=r"`import order` ends with `NameError`",
     ),
     Mistake(
         "put it under TYPE_CHECKING, and the function now needs it at run time, too",
@@ -159,7 +161,7 @@ MISTAKES = [
         sed -i 's/^        return f/        assert isinstance(customer, Customer)\\n&/' order.py
         """,
         caught_by=checks.delivery_works,
-        says=r"making a label ends with NameError",
+        says=r"making a label ends with `NameError`",
     ),
     Mistake(
         "deleted the hint together with the import",
@@ -263,7 +265,7 @@ MISTAKES = [
         task=3,
         commands="mv prizes/random.py prizes/prizes.py",
         caught_by=checks.winner_is_drawn,
-        says=r"ends with `?AttributeError",
+        says=r"ends with `AttributeError`",
     ),
     Mistake(
         "renamed the file, and kept calling it random",
@@ -274,7 +276,7 @@ MISTAKES = [
         sed -i 's/^import random/import prizes as random/' draw.py
         """,
         caught_by=checks.winner_is_drawn,
-        says=r"ends with `?AttributeError",
+        says=r"ends with `AttributeError`",
     ),
     Mistake(
         "renamed the file, and spared the draw the line that failed",
@@ -359,3 +361,14 @@ MISTAKES = [
         says=r"not by `charts`",
     ),
 ]
+
+if sys.version_info < (3, 14):  # since then hints wait until somebody asks for them, and this is a right answer
+    MISTAKES.append(
+        Mistake(
+            "put the import under TYPE_CHECKING, and left the hint to be evaluated",
+            task=2,
+            commands=_CHECKING,
+            caught_by=checks.delivery_works,
+            says=r"`import order` .*ends with `NameError`: a name is used",
+        )
+    )
