@@ -5,6 +5,7 @@
     /                                     the indexes
     /SITE/                                all projects of one, for people; /SITE/search/?q=WORD some of them
     /SITE/project/NAME/[VERSION/]         a project, for people
+    /SITE/help/                           what refusals of an upload mean, for people
     /SITE/simple/[NAME/]                  for installers
     /SITE/pypi/NAME/[VERSION/]json        the JSON API
     /SITE/files/SHA256/FILENAME           a file; with `.metadata` after it, its METADATA
@@ -140,6 +141,12 @@ def _page_for_people(site: Site, rest: Sequence[str], query: str, headers: Mappi
             return _for_people(search_page(site, parse_qs(query).get("q", [""])[0], top="../"), headers)
         case ["search"]:
             return moved("search/")
+        case ["help", ""]:
+            from autograder.index.help_page import help_page
+
+            return _for_people(help_page(site, top="../"), headers)
+        case ["help"]:
+            return moved("help/")
         case ["project", name] | ["project", name, ""] | ["project", name, _] | ["project", name, _, ""]:
             project, version = canonicalize_name(unquote(name)), unquote(rest[2]) if len(rest) > 2 else ""
             body = project_page(site, project, version, top="../../../" if version else "../../")
