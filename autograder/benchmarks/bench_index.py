@@ -1,55 +1,38 @@
-"""How fast is the index? `python benchmarks/bench_index.py`, with pypiserver as the peer in the same run.
+"""The index beside pypiserver and devpi, in one run: how fast each is, and what each can do, found out by trying.
 
-Measured: making the fixtures in an empty cache, opening them again, `pip install leftpad`, and requests per second of one
-client for one project's page, in rounds that alternate between the servers so that a busy machine is equally unfair to both.
-The peer is installed into a throw-away environment by pip as this machine configures it; without it only our side is shown.
+`python benchmarks/bench_index.py`; `--quick` takes a quarter of the time. Requests are counted in rounds that alternate between
+the servers, so that a busy machine is equally unfair to all; the last column says how many times better the course's index is.
+The peers are installed into a throw-away environment, from wherever this machine's configuration says; without them only our side is shown.
 """
 
 from __future__ import annotations
 
+import argparse
 import http.client
 import os
-import re
-import shutil
 import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-import venv
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from features import FEATURES, Server, fetched_for_a_conflict
+
 from autograder.index import PackageIndex
-from autograder.index.known import bundled_wheels
 
-ROUNDS = 7
-SECONDS = 1.0
-
-
-def median_ms(what: Callable[[], object], times: int) -> float:
-    """Give the median duration of a call, in milliseconds."""
-    taken = []
-    for _ in range(times):
-        start = time.perf_counter()
-        what()
-        taken.append(1000 * (time.perf_counter() - start))
-    return statistics.median(taken)
-
-
-def requests_per_second(port: int, path: str) -> float:
-    """Ask for a page again and again over connections that are kept where the server keeps them."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-    count, start = 0, time.perf_counter()
-    while time.perf_counter() - start < SECONDS:
-        connection.request("GET", path)
-        reply = connection.getresponse()
-        if reply.status != 200 or b"leftpad-1.2" not in reply.read():
-            raise RuntimeError(f"port {port} answered {reply.status}")
-        count += 1
-    connection.close()
-    return count / (time.perf_counter() - start)
+PROJECTS = ("leftpad", "shoplib", "shelf-labels", "legacytool", "moderntool", "pricetag")
+"""What all of them serve."""
+OURS = """
+import pathlib, signal, socket, sys
+from autograder.index import PackageIndex
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+with PackageIndex.open().serve(listener, pathlib.Path(sys.argv[2])):
+    signal.pause()
+"""
 
 
 def free_port() -> int:
@@ -59,95 +42,195 @@ def free_port() -> int:
     return port
 
 
-def started(command: list[str], port: int, path: str) -> tuple[subprocess.Popen[bytes], float]:
-    """Start a server; gives it and the seconds until its first answer."""
+@contextmanager
+def running(command: Sequence[object], url: str, environment: Mapping[str, str]) -> Iterator[float]:
+    """Run a server; gives the seconds until its first answer."""
     start = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while time.perf_counter() - start < 30:
-        try:
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-            connection.request("GET", path)
-            connection.getresponse().read()
-            return process, time.perf_counter() - start
-        except OSError:
-            time.sleep(0.01)
-    process.kill()
-    raise RuntimeError(f"{command[0]} did not start")
+    process = subprocess.Popen(
+        [*map(str, command)], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        while process.poll() is None and time.perf_counter() - start < 120:
+            try:
+                get(url)
+            except OSError:
+                time.sleep(0.005)
+            else:
+                yield time.perf_counter() - start
+                return
+        raise RuntimeError(f"{command[0]} did not start")
+    finally:
+        process.kill()
+        process.wait()
 
 
-def peer(folder: Path) -> list[str]:
-    """Install pypiserver into an environment of its own; gives the start of its command, empty if it can't be had."""
-    venv.create(folder / "peer", with_pip=True)
-    python = folder / "peer" / "bin" / "python"
-    ran = subprocess.run([python, "-m", "pip", "install", "-q", "pypiserver"], capture_output=True, text=True)
-    if ran.returncode:
-        print("pypiserver can't be installed here: no comparison")
-        return []
-    return [str(folder / "peer" / "bin" / "pypi-server"), "run"]
+def get(url: str, connection: http.client.HTTPConnection | None = None, **headers: str) -> tuple[int, bytes]:
+    """Ask for a page; gives its status and body."""
+    host, _, path = url.removeprefix("http://").partition("/")
+    asked = connection or http.client.HTTPConnection(host, timeout=30)
+    asked.request("GET", f"/{path}", headers=headers)
+    reply = asked.getresponse()
+    body = reply.read()
+    if connection is None:
+        asked.close()
+    return reply.status, body
+
+
+def requests_per_second(url: str, seconds: float) -> float:
+    """Ask for a page again and again, over connections that are kept where the server keeps them."""
+    connection = http.client.HTTPConnection(url.removeprefix("http://").partition("/")[0], timeout=30)
+    count, start = 0, time.perf_counter()
+    while time.perf_counter() - start < seconds:
+        status, body = get(url, connection)
+        if status != 200 or b"leftpad-1.2" not in body:
+            raise RuntimeError(f"{url} answered {status}")
+        count += 1
+    connection.close()
+    return count / (time.perf_counter() - start)
+
+
+def start_ours(folder: Path, stack: ExitStack, environment: Mapping[str, str], times: int) -> Server:
+    """Start our own, some times to know how long that takes."""
+    port, taken = free_port(), []
+    url = f"http://127.0.0.1:{port}/pypi/simple/leftpad/"
+    command = [sys.executable, "-c", OURS, str(port), str(folder / "published")]
+    for _ in range(times):
+        with running(command, url, environment) as seconds:
+            taken.append(seconds)
+    stack.enter_context(running(command, url, environment))
+    base = f"http://127.0.0.1:{port}/pypi"
+    return Server("wheelhouse", base, f"{base}/simple/", f"{base}/legacy/", statistics.median(taken))
+
+
+def start_pypiserver(tools: Path, folder: Path, stack: ExitStack, environment: Mapping[str, str], times: int) -> Server:
+    """Start pypiserver on a folder of files, open to everybody's uploads."""
+    port, taken = free_port(), []
+    base = f"http://127.0.0.1:{port}"
+    command = [
+        tools / "pypi-server",
+        "run",
+        "-i",
+        "127.0.0.1",
+        "-p",
+        str(port),
+        "-P",
+        ".",
+        "-a",
+        ".",
+        folder / "packages",
+    ]
+    for _ in range(times):
+        with running(command, f"{base}/simple/leftpad/", environment) as seconds:
+            taken.append(seconds)
+    stack.enter_context(running(command, f"{base}/simple/leftpad/", environment))
+    return Server("pypiserver", base, f"{base}/simple/", f"{base}/", statistics.median(taken))
+
+
+def start_devpi(tools: Path, folder: Path, stack: ExitStack, environment: Mapping[str, str]) -> Server:
+    """Start devpi with one index, and upload the same files."""
+    port = free_port()
+    root, state = f"http://127.0.0.1:{port}", folder / "devpi"
+
+    def run(name: str, *words: object) -> None:
+        subprocess.run([str(tools / name), *map(str, words)], env=environment, capture_output=True, check=True)
+
+    run("devpi-init", "--serverdir", state, "--no-root-pypi")
+    command = [tools / "devpi-server", "--serverdir", state, "--port", str(port)]
+    seconds = stack.enter_context(running(command, f"{root}/+api", environment))
+    for word, *more in (["use", root], ["login", "root", "--password", ""], ["index", "-c", "dev", "bases="]):
+        run("devpi", word, "--clientdir", folder / "client", *more)
+    server = Server("devpi", f"{root}/root/dev", f"{root}/root/dev/+simple/", f"{root}/root/dev/", seconds)
+    server.user = ("root", "")
+    run("twine", "upload", "--repository-url", server.upload, "-u", "root", "-p", "", *(folder / "packages").iterdir())
+    return server
+
+
+def peers(folder: Path) -> Path | None:
+    """Install the peers, and the clients for the trials; gives the folder of their commands, None if they can't be had."""
+    uv, tools = Path(sys.executable).with_name("uv"), folder / "tools"
+    for command in (
+        [uv, "venv", "-q", "-p", sys.executable, tools],
+        [
+            uv,
+            "pip",
+            "install",
+            "-q",
+            "--native-tls",
+            "-p",
+            tools,
+            *("pypiserver", "devpi-server", "devpi-client", "twine", "pip"),
+        ],
+    ):
+        if subprocess.run([*map(str, command)], capture_output=True).returncode:
+            print("The peers and clients can't be installed here: no comparison.")
+            return None
+    return tools / "bin"
+
+
+def offer(index: PackageIndex, folder: Path) -> None:
+    """Copy the files that all servers offer into a folder."""
+    folder.mkdir()
+    for project in PROJECTS:
+        for file in index.files(project):
+            with index._open_file(file.sha256) as source:
+                (folder / file.filename).write_bytes(source.read())
+
+
+def table(rows: Sequence[Sequence[str]]) -> None:
+    """Print rows in columns."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 def main() -> None:
     """Measure and print."""
-    with tempfile.TemporaryDirectory() as name:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true")
+    quick = parser.parse_args().quick
+    rounds, seconds, times = (3, 0.3, 2) if quick else (7, 1.0, 5)
+    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
-        print(f"Python {sys.version.split()[0]}, load {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors")
-        caches = iter(range(100))
-        cold = median_ms(lambda: PackageIndex.open(folder / f"cold{next(caches)}"), 5)
-        index = PackageIndex.open(folder / "cache")
-        print(f"open, empty cache   {cold:7.1f} ms")
-        print(f"open, warm          {median_ms(lambda: PackageIndex.open(folder / 'cache'), 30):7.1f} ms")
-
-        served = folder / "packages"
-        served.mkdir()
-        for project in index.projects:
-            for file in index.files(project):
-                if file.origin == "fixture":
-                    with index._open_file(file.sha256) as source, (served / file.filename).open("wb") as target:
-                        shutil.copyfileobj(source, target)
-
-        ours, theirs = free_port(), free_port()
-        command = [sys.executable, "-m", "autograder.index", "--port", str(ours), "--cache", str(folder / "cache")]
-        pages = {"wheelhouse": (ours, "/pypi/simple/leftpad/")}
-        running = [started(command, ours, pages["wheelhouse"][1])]
-        try:
-            if start := peer(folder):
-                pages["pypiserver"] = (theirs, "/simple/leftpad/")
-                command = [*start, "-i", "127.0.0.1", "-p", str(theirs), str(served)]
-                running.append(started(command, theirs, pages["pypiserver"][1]))
-            pip_install(folder, ours)
-            results: dict[str, list[float]] = {server: [] for server in pages}
-            for _ in range(ROUNDS):
-                for server, (port, path) in pages.items():
-                    results[server].append(requests_per_second(port, path))
-            print(f"\n{'server':12} {'start s':>8} {'requests/s: median':>19} {'min':>6} {'max':>6}")
-            for (server, rates), (_, seconds) in zip(results.items(), running, strict=True):
-                rate = statistics.median(rates)
-                print(f"{server:12} {seconds:8.2f} {rate:19.0f} {min(rates):6.0f} {max(rates):6.0f}")
-        finally:
-            for process, _ in running:
-                process.kill()
-                process.wait()
+        print(f"Python {sys.version.split()[0]}, load {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors\n")
+        opened = [_timed(lambda number=number: PackageIndex.open(folder / f"cold{number}")) for number in range(3)]  # type: ignore[misc]
+        print(f"making all fixtures in an empty cache   {1000 * statistics.median(opened):6.0f} ms")
+        warm = [_timed(lambda: PackageIndex.open(folder / "cold0")) for _ in range(20)]
+        print(f"opening them again                      {1000 * statistics.median(warm):6.0f} ms\n")
+        environment = {"PATH": os.defpath, "HOME": str(folder), "WHEELHOUSE_CACHE": str(folder / "cold0")}
+        offer(PackageIndex.open(folder / "cold0"), folder / "packages")
+        servers = [start_ours(folder, stack, environment, times)]
+        if tools := peers(folder):
+            servers.append(start_pypiserver(tools, folder, stack, environment, times))
+            servers.append(start_devpi(tools, folder, stack, environment))
+        rates: dict[str, list[float]] = {server.name: [] for server in servers}
+        for _ in range(rounds):
+            for server in servers:
+                rates[server.name].append(requests_per_second(f"{server.simple}leftpad/", seconds))
+        medians = [statistics.median(rates[server.name]) for server in servers]
+        starts = [server.start for server in servers]
+        rows = [["", *(server.name for server in servers), "ratio"]]
+        rows.append(
+            ["start, s", *(f"{start:.2f}" for start in starts), _ratios([start / starts[0] for start in starts])]
+        )
+        rows.append(
+            ["requests/s", *(f"{rate:.0f}" for rate in medians), _ratios([medians[0] / rate for rate in medians])]
+        )
+        if tools:
+            fetched = [fetched_for_a_conflict(server, tools, folder) for server in servers]
+            rows.append(["wheels fetched to see a conflict", *map(str, fetched), ""])
+            for feature, tried in FEATURES.items():
+                rows.append([feature, *("yes" if tried(server, tools, folder) else "no" for server in servers), ""])
+        table(rows)
 
 
-def pip_install(folder: Path, port: int) -> None:
-    """Time `pip install leftpad` into an empty environment, with the pip that came with this Python."""
-    wheel = next(path for path in bundled_wheels() if re.match("pip-", path.name))
-    shutil.unpack_archive(wheel, folder / "pip", "zip")
-    venv.create(folder / "venv")
-    environment = {"PATH": os.defpath, "HOME": home_in(folder), "PIP_CONFIG_FILE": os.devnull}
-    url = f"http://127.0.0.1:{port}/pypi/simple/"
-    command = [sys.executable, str(folder / "pip" / "pip"), "--python", str(folder / "venv" / "bin" / "python")]
-    command += ["install", "-q", "--force-reinstall", "--no-cache-dir", "-i", url, "leftpad"]
-    subprocess.run(command, env=environment, check=True)  # writes its bytecode
-    taken = median_ms(lambda: subprocess.run(command, env=environment, check=True), 5)
-    print(f"pip install leftpad {taken:7.0f} ms")
+def _timed(what: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    what()
+    return time.perf_counter() - start
 
 
-def home_in(folder: Path) -> str:
-    """Give a home in the throw-away folder."""
-    home = folder / "home"
-    home.mkdir(exist_ok=True)
-    return str(home)
+def _ratios(found: Sequence[float]) -> str:
+    return ", ".join(f"{one:.1f}x" for one in found[1:])
 
 
 if __name__ == "__main__":
