@@ -38,7 +38,7 @@ exit "$status"
 )
 def import_is_silent(work: Workspace) -> None:
     """`import report` prints nothing and writes no file."""
-    work.file("report/report.py").require()
+    work.source("report/report.py")  # what Python can't read is told better by this than by a run
     mark = secrets.token_hex(8)
     ran = work.run("bash", "-c", _IMPORT, "import", mark, cwd="report")
     expected = "`import report` prints nothing and writes no file."
@@ -83,10 +83,14 @@ def total_still_adds(work: Workspace) -> None:
     mark = secrets.token_hex(8)
     ran = work.run("python3", "-c", f"import report; print({mark!r}, report.total({amounts}))", cwd="report")
     if f"{mark} {sum(amounts)}" not in ran.output:
-        failing = "can't be called" if ran.exit_status != 0 else "gives another number than the sum"
+        found = "After `import report`, `report.total` gives another number than the sum."
+        if "total" not in work.source("report/report.py").names:
+            found = "After `import report` there is no `report.total`. What is defined below the condition, or under another name, importers don't get."
+        elif ran.exit_status != 0:
+            found = "After `import report`, calling `report.total` ends with an error."
         raise Failed(
             expected="After `import report`, `report.total([1, 2])` is 3.",
-            found=f"After `import report`, `report.total` {failing}.",
+            found=found,
             next_step="Run `cd report; python3 -c 'import report; print(report.total([1, 2]))'` to see what comes.",
             evidence=r"\A(?!3$)[\s\S]*\S",
         )
@@ -153,7 +157,13 @@ _TYPED = {
 )
 def first_entries_are_right(work: Workspace) -> None:
     """`kiosk/answer.json` says for each of the three commands in which folder Python looks first."""
-    _compare(work, "first", _FIRST, "Python looks first in", r"looked first in")
+    _compare(
+        work,
+        "first",
+        _FIRST,
+        "Python looks first in",
+        "The way of starting decides this, and `PYTHONPATH` comes behind it.",
+    )
 
 
 @check(
@@ -167,7 +177,9 @@ def first_entries_are_right(work: Workspace) -> None:
 )
 def origins_are_right(work: Workspace) -> None:
     """`kiosk/answer.json` says for each of them which `settings.py` is imported."""
-    _compare(work, "origin", _ORIGIN, "`settings` is", r"settings come from")
+    _compare(
+        work, "origin", _ORIGIN, "`settings` is", "The first folder of `sys.path` that holds a `settings.py` wins."
+    )
 
 
 @check(
@@ -231,7 +243,7 @@ def _answers(work: Workspace) -> dict[str, dict[str, Any]]:
     return {name: found[name] for name in _TYPED}
 
 
-def _compare(work: Workspace, key: str, right: dict[str, str], says: str, evidence: str) -> None:
+def _compare(work: Workspace, key: str, right: dict[str, str], says: str, why: str) -> None:
     root = f"{work.facts.root}/kiosk"
     for name, answer in _answers(work).items():
         written = posixpath.normpath(answer[key].strip() or ".")
@@ -240,9 +252,9 @@ def _compare(work: Workspace, key: str, right: dict[str, str], says: str, eviden
         if shown != right[name]:
             raise Failed(
                 expected=f"For each command, {code(key)} is what is so when the command is typed in `kiosk`.",
-                found=f"For command {code(name)}, `kiosk/answer.json` says that {says} {code(shown)}. It is another one.",
+                found=f"For command {code(name)}, `kiosk/answer.json` says that {says} {code(shown)}, and that isn't so. {why}",
                 next_step=f"Run {code(f'cd kiosk; {_TYPED[name]}')} and read what it says.",
-                evidence=evidence,
+                evidence=r"settings come from[\s\S]*looked first in",
             )
 
 
@@ -428,11 +440,13 @@ def executed_once(work: Workspace) -> None:
 def count_is_right(work: Workspace) -> None:
     """`stock/app.py` counts everything in `today.txt`."""
     number = secrets.randbelow(900) + 100
-    _, _, output = _run_app(work, "tea\n" * number)
+    _, status, output = _run_app(work, "tea\n" * number)
     if re.search(rf"^Sold today: {number}$", output, re.MULTILINE) is None:
         raise Failed(
             expected="`stock/app.py` says how many lines `today.txt` has.",
-            found="`stock/app.py` says another number than `today.txt` has lines, or none at all.",
+            found="`stock/app.py` ends with an error before it has counted."
+            if status != 0
+            else "`stock/app.py` says another number than `today.txt` has lines: what is written down and what is counted are not one list.",
             next_step="Run `python3 stock/app.py; wc -l stock/today.txt` and compare the two numbers.",
             evidence=r"today\.txt$",
         )

@@ -52,7 +52,7 @@ MISTAKES = [
         sed -i '/^print("Writing/i if __name__ == "__main__":' report/report.py
         """,
         caught_by=checks.import_is_silent,
-        says=r"ends with an error",
+        says=r"can't read",
     ),
     Mistake(
         "put the guard around the function as well",
@@ -62,7 +62,7 @@ MISTAKES = [
         sed -i '/^if /,$ { /^if /! s/^/    / }' report/report.py
         """,
         caught_by=checks.total_still_adds,
-        says=r"can't be called",
+        says=r"there is no `report\.total`",
     ),
     Mistake(
         "took all of it away that made a noise",
@@ -234,6 +234,6 @@ MISTAKES = [
         sed -i 's/^import conn$/import conn2 as conn/' stock/warehouse/labels.py
         """,
         caught_by=checks.count_is_right,
-        says=r"another number",
+        says=r"not one list",
     ),
 ]

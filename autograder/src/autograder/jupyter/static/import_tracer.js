@@ -63,8 +63,8 @@ function render({ model, el }) {
     command.textContent = `${shown.command}      # ${shown.statement}`;
     entries.replaceChildren(
       ...shown.entries.map((entry) => {
-        const row = make("li", { class: entry.found ? "wh-won" : "" }, make("code", {}, entry.entry), make("span", { class: "wh-quiet" }, ` ${entry.about}`));
-        if (entry.found) row.append(make("strong", {}, " ← ", make("code", {}, entry.found), " is here"));
+        const row = make("li", { class: entry.found ? "wh-found" : "" }, make("code", {}, entry.entry), make("span", { class: "wh-quiet" }, ` ${entry.about}`));
+        if (entry.found) row.append(make("strong", { class: "wh-here" }, " ← ", make("code", {}, entry.found), " is here"));
         return row;
       }),
     );
@@ -90,8 +90,10 @@ function render({ model, el }) {
       if (index === lit - 1) row.setAttribute("aria-current", "step");
       else row.removeAttribute("aria-current");
     });
+    const reached = rows.slice(0, lit).filter((row) => row.matches(".wh-kind-entry.wh-yes")).length;
+    entries.querySelectorAll(".wh-found").forEach((row) => row.classList.toggle("wh-won", reached > 0));
     const current = rows[lit - 1];
-    if (current) steps.scrollTop = Math.max(0, current.offsetTop - steps.offsetTop - steps.clientHeight + 2.5 * current.offsetHeight);
+    if (current) steps.scrollTop = Math.max(0, current.offsetTop + 2 * current.offsetHeight - steps.clientHeight);
     count.textContent = ` step ${lit} of ${rows.length}`;
     back.disabled = lit <= 1;
     next.disabled = all.disabled = lit >= rows.length;
