@@ -54,7 +54,8 @@ class Way:
             found[f"WHEELHOUSE_{site.upper()}"] = self.simple(site)
             found[f"WHEELHOUSE_{site.upper()}_UPLOAD"] = self.legacy(site)
         if self.doors:
-            found |= dict.fromkeys(("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"), self.bundle)
+            trusting = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO")
+            found |= dict.fromkeys(trusting, self.bundle)
         if self.door == "proxy":
             for name in ("http_proxy", "https_proxy"):
                 found |= dict.fromkeys((name, name.upper()), self.loopback)
