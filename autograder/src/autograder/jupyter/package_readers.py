@@ -134,17 +134,17 @@ FILES: dict[str, tuple[Piece, tuple[Piece, ...]]] = {
 
 READERS = (
     Reader("import", "Python", "import till, till.receipts", ("init", "sub", "spelt")),
-    Reader("star", "The star", "from till import *", ("init", "all", "underscore")),
+    Reader("star", "Star import", "from till import *", ("init", "all", "underscore")),
     Reader("unittest", "unittest", "python3 -m unittest discover", ("tests",)),
     Reader("pytest", "pytest", "pytest", ("tests",)),
-    Reader("find_packages", "setuptools, as it was", 'find_packages(include=["till*"])', ("init", "sub", "spelt")),
+    Reader("find_packages", "find_packages", "setuptools.find_packages()", ("init", "sub", "spelt")),
     Reader(
         "find_namespace",
-        "setuptools, as it can be",
-        'find_namespace_packages(include=["till*"])',
+        "find_namespace_packages",
+        "setuptools.find_namespace_packages()",
         ("init", "sub", "spelt"),
     ),
-    Reader("wheel", "A wheel, built by uv", "uv build --wheel", ("init", "sub", "spelt")),
+    Reader("wheel", "uv's wheel", "uv build --wheel", ("init", "sub", "spelt")),
     Reader("mypy", "mypy", "mypy --strict use.py", ("init", "all", "sub", "spelt"), recorded=True),
     Reader("ruff", "ruff", "ruff check --select F401,INP", ("init", "all", "sub", "spelt", "tests"), recorded=True),
 )

@@ -50,14 +50,23 @@ function render({ model, el }) {
     switches.forEach((one, index) => {
       ticks[index].disabled = !on.has("init") && (one.name === "all" || one.name === "underscore");
     });
-    list.replaceChildren(
-      ...files.filter(there).map((file) => {
-        const row = make("li", {}, make("code", {}, file.path));
-        row.style.paddingLeft = `${1.1 * (file.path.split("/").length - 1)}em`;
-        if (file.path.endsWith("__init__.py")) row.append(make("span", { class: "wh-quiet" }, file.pieces.length ? "" : "  (empty)"));
-        return row;
-      }),
-    );
+    const folders = new Set();
+    const rows = [];
+    const row = (name, level, note = "") => {
+      const item = make("li", {}, make("code", {}, name), make("span", { class: "wh-quiet" }, note));
+      item.style.paddingLeft = `${1.3 * level}em`;
+      rows.push(item);
+    };
+    for (const file of files.filter(there)) {
+      const parts = file.path.split("/");
+      parts.slice(0, -1).forEach((name, level) => {
+        const folder = parts.slice(0, level + 1).join("/");
+        if (!folders.has(folder)) row(`${name}/`, level);
+        folders.add(folder);
+      });
+      row(parts[parts.length - 1], parts.length - 1, file.pieces.length ? "" : " (empty)");
+    }
+    list.replaceChildren(...rows);
     const init = files.find((file) => file.path === "till/__init__.py");
     const text = init.pieces.filter(there).map((piece) => piece.text).join("");
     front.replaceChildren(
