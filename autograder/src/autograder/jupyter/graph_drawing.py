@@ -17,6 +17,8 @@ __all__ = ["Arrow", "Box", "Drawing", "draw", "svg"]
 HEIGHT = 30
 MARGIN = 26
 """Around the boxes: curves swing out a little."""
+GAP = 34
+"""Between two boxes at least, so that arrows there and back can be told apart."""
 LETTER = 8.6
 """How wide a letter of the box's text is, generously: fonts differ."""
 
@@ -36,7 +38,7 @@ class Box:
 
 @dataclass(frozen=True)
 class Arrow:
-    """A curve from one box's edge to another's, as SVG writes it, and its middle."""
+    """A curve from one box's edge to another's, as SVG writes it, and a place for a sign beside its middle."""
 
     path: str
     x: float
@@ -60,7 +62,7 @@ class Drawing:
 def draw(names: Sequence[str], pairs: Iterable[tuple[str, str]]) -> Drawing:
     """Put boxes on an ellipse in the order of `names`, and an arrow for each pair of them."""
     widths = {name: round(len(name) * LETTER + 20, 1) for name in names}
-    across, down = (max(100.0, 20.0 * len(names)), max(80.0, 15.0 * len(names))) if len(names) > 1 else (0.0, 0.0)
+    across, down = (max(150.0, 26.0 * len(names)), max(110.0, 18.0 * len(names))) if len(names) > 1 else (0.0, 0.0)
     boxes = _around(widths, across, down)
     while any(_touch(one, other) for one, other in itertools.combinations(boxes.values(), 2)):
         across, down = across * 1.1, down * 1.04
@@ -94,7 +96,7 @@ def _around(widths: dict[str, float], across: float, down: float) -> dict[str, B
 
 
 def _touch(one: Box, other: Box) -> bool:
-    return abs(one.x - other.x) < (one.width + other.width) / 2 + 8 and abs(one.y - other.y) < HEIGHT + 8
+    return abs(one.x - other.x) < (one.width + other.width) / 2 + GAP and abs(one.y - other.y) < HEIGHT + GAP
 
 
 def _arrow(start: Box, end: Box, bend: float) -> Arrow:
@@ -103,7 +105,8 @@ def _arrow(start: Box, end: Box, bend: float) -> Arrow:
     cx, cy = (start.x + end.x) / 2 - dy * bend, (start.y + end.y) / 2 + dx * bend
     ax, ay = _edge(start, cx, cy, 2)
     bx, by = _edge(end, cx, cy, 9)  # room for the arrow's head
-    mx, my = (ax + 2 * cx + bx) / 4, (ay + 2 * cy + by) / 4
+    away = math.hypot(dx, dy) or 1.0
+    mx, my = (ax + 2 * cx + bx) / 4 - 12 * dy / away, (ay + 2 * cy + by) / 4 + 12 * dx / away
     return Arrow(f"M{ax:.1f} {ay:.1f} Q{cx:.1f} {cy:.1f} {bx:.1f} {by:.1f}", round(mx, 1), round(my, 1))
 
 

@@ -37,7 +37,7 @@ WHEN = {
     "import": "when the file is imported",
     "call": "when a function is called",
     "run": "when the file is run as a program",
-    "never": "for type checkers only",
+    "never": "never (for type checkers only)",
 }
 
 _DRIVER = r"""
