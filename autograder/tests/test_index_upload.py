@@ -330,6 +330,9 @@ def test_sizes_are_bounded(served: Served, token: str, monkeypatch: pytest.Monke
     assert served.upload(wheel("till-slip", "1.0", deflate=deflate), token).status == 200
     reply = served.upload(wheel("till-slip", "1.1"), token)
     assert reply.reason.startswith("Project size too large. Limit for project 'till-slip' total size is")
+    monkeypatch.setattr(module, "MOST_SITE_BYTES", 1500)
+    reply = served.upload(wheel("price-gun", "1.0"), token)
+    assert (reply.status, reply.reason) == (403, "Read-only mode: Uploads are temporarily disabled.")
 
 
 def test_concurrent_uploads_of_one_name(served: Served, token: str) -> None:

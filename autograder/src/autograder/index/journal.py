@@ -97,15 +97,15 @@ class Change:
         """All events so far, this change's own included."""
         return self._journal.events()
 
-    def append(self, event: Event) -> None:
-        """Write an event; it is on the disk when this returns.
+    def append(self, *events: Event) -> None:
+        """Write some events; they are on the disk when this returns.
 
         Raises:
             OSError: it can't be written; the journal is as before.
         """
         end = _whole_lines(self._descriptor)
         os.ftruncate(self._descriptor, end)
-        data = event.line()
+        data = b"".join(event.line() for event in events)
         try:
             written = 0
             while written < len(data):

@@ -96,6 +96,8 @@ class Ledger:
         """`jti` of identity tokens that were exchanged."""
         self.opened: dict[tuple[str, str], str] = {}
         """(project, version) -> when its first file was published here."""
+        self.taken = 0
+        """How many bytes were ever uploaded; what was deleted since still lies there."""
         self.serial = 0
         self._seeded = frozenset(seed)
         self._yanked: dict[tuple[str, str], str | None] = {}
@@ -169,6 +171,7 @@ class Ledger:
             return
         if event.filename in files or event.filename in self.burned:
             return
+        self.taken += max(0, event.size)
         told = {key: value for key, value in event.details.items() if isinstance(value, str)}
         files[event.filename] = IndexFile(
             filename=event.filename,

@@ -43,6 +43,8 @@ BODY_SECONDS = 60.0
 """How long of that it may take to send what it uploads."""
 LINGER_SECONDS = 5.0
 """How long we listen to a client that goes on sending after our answer."""
+MOST_UNKNOWN_BYTES = 1 << 20
+"""So much of a body whose length we don't know."""
 _DESK = re.compile(r"/(oidc/|\w+/(manage|_)/)")
 
 
@@ -119,7 +121,7 @@ class _Handler(Entrance):
             self.close_connection = True
         self._send(reply)
         if self.close_connection:
-            self._linger(body.left)
+            self._linger(body.left if length else MOST_UNKNOWN_BYTES)
 
     def _linger(self, left: int) -> None:
         """Let a client that is still sending come to its end, so that it reads our answer instead of losing the connection."""

@@ -160,7 +160,6 @@ class Keys:
     def __init__(self, folder: Path) -> None:
         """Use the secret in this folder, or make one."""
         self._path = folder / "secret"
-        self._secret = b""
 
     def secret(self, purpose: str) -> bytes:
         """Give the key for one purpose.
@@ -180,10 +179,7 @@ class Keys:
                     os.link(temporary, self._path)
             finally:
                 temporary.unlink(missing_ok=True)
-            self._secret = b""
-        if not self._secret:
-            self._secret = self._path.read_bytes()
-        return hmac.digest(self._secret, purpose.encode(), "sha256")
+        return hmac.digest(self._path.read_bytes(), purpose.encode(), "sha256")
 
     def token(self, site: str, identifier: str) -> bytes:
         """Give the key of one token; each site has its own."""

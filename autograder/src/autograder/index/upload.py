@@ -14,6 +14,7 @@ import json
 import sys
 import threading
 import uuid
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -34,6 +35,8 @@ from autograder.index.tokens import Grant, Keys, Macaroon, read_authorization, r
 OPEN_DAYS = 14
 """So long files can be added to a release."""
 MOST_PROJECT_BYTES = 64 << 20
+MOST_SITE_BYTES = 256 << 20
+"""So much can be uploaded to one site from one workspace, counting what was deleted since."""
 MOST_JOURNAL_BYTES = 8 << 20
 _STANDARD_LIBRARY = frozenset(canonicalize_name(name) for name in sys.stdlib_module_names)
 _PREDICATES = ("/attestations/publish/v1", "https://slsa.dev/provenance/v1")
@@ -51,7 +54,7 @@ class Uploads:
         self._journal = journal
         self._keys = keys
 
-    def take(self, site: str, headers: Any, body: Body, origin: str) -> Answer:
+    def take(self, site: str, headers: Mapping[str, str], body: Body, origin: str) -> Answer:
         """Take an upload; `origin` is where the site begins for the client.
 
         Raises:
@@ -92,30 +95,34 @@ class Uploads:
                 ledger = self._contents.ledger(site, change.events)
                 if upload.known(ledger):
                     return Answer(200)
-                if self._journal.size > MOST_JOURNAL_BYTES:
+                if self._journal.size > MOST_JOURNAL_BYTES or ledger.taken + sent.size > MOST_SITE_BYTES:
                     raise Refused(403, "Read-only mode: Uploads are temporarily disabled.")
                 if form.first("attestations"):
                     provenance = upload.provenance(ledger)
                     details["provenance_sha256"] = self._journal.keep(json.dumps(provenance).encode())
                 self._journal.take(file, sent.sha256)
-                project = canonicalize_name(metadata.name)
-                if project not in ledger.projects:
-                    identity = {"id": str(uuid.uuid4()), "name": metadata.name}
-                    change.append(Event(site=site, kind="create", project=project, actor=grant.actor, details=identity))
-                change.append(
-                    Event(
-                        site=site,
-                        kind="upload",
-                        project=project,
-                        version=str(metadata.version),
-                        filename=sent.filename,
-                        sha256=sent.sha256,
-                        size=sent.size,
-                        actor=grant.actor,
-                        details={key: value for key, value in details.items() if value},
-                    )
-                )
+                change.append(*self._events(site, ledger, grant, metadata, sent, details))
         return Answer(200)
+
+    @staticmethod
+    def _events(
+        site: str, ledger: Ledger, grant: Grant, metadata: Metadata, sent: Sent, details: Mapping[str, str]
+    ) -> Iterator[Event]:
+        project = canonicalize_name(metadata.name)
+        if project not in ledger.projects:
+            identity = {"id": str(uuid.uuid4()), "name": metadata.name}
+            yield Event(site=site, kind="create", project=project, actor=grant.actor, details=identity)
+        yield Event(
+            site=site,
+            kind="upload",
+            project=project,
+            version=str(metadata.version),
+            filename=sent.filename,
+            sha256=sent.sha256,
+            size=sent.size,
+            actor=grant.actor,
+            details={key: value for key, value in details.items() if value},
+        )
 
     def _ledger(self, site: str) -> Ledger:
         return self._contents.ledger(site, self._journal.events())
