@@ -11,6 +11,8 @@ Traps, each met by trying (research/sandbox.md):
 * Limits on processes set before the namespace is entered count everything the user runs.
 * Started as root, the user inside *is* root to the kernel as the owner of files: no folder with secrets may be shown,
   and without a read-only `/proc` anyone inside could set this machine's `kernel.core_pattern`, a program that root runs.
+* The user namespace in which commands run is not the one that owns the network: even with the capability for it, nothing inside
+  can listen on a port below 1024, so the one for TLS is made from outside (see ports.py).
 """
 
 from __future__ import annotations
