@@ -36,6 +36,7 @@ __all__ = [
     "read_project",
     "record",
     "recorded",
+    "recorded_with",
 ]
 
 RECORDED = Path(__file__).with_name("static") / "package_explorer.recorded.json"
@@ -137,11 +138,11 @@ READERS = (
     Reader("star", "Star import", "from till import *", ("init", "all", "underscore")),
     Reader("unittest", "unittest", "python3 -m unittest discover", ("tests",)),
     Reader("pytest", "pytest", "pytest", ("tests",)),
-    Reader("find_packages", "find_packages", "setuptools.find_packages()", ("init", "sub", "spelt")),
+    Reader("find_packages", "find_packages", 'setuptools, include=["till*"]', ("init", "sub", "spelt")),
     Reader(
         "find_namespace",
         "find_namespace_packages",
-        "setuptools.find_namespace_packages()",
+        'setuptools, include=["till*"]',
         ("init", "sub", "spelt"),
     ),
     Reader("wheel", "uv's wheel", "uv build --wheel", ("init", "sub", "spelt")),
@@ -207,6 +208,12 @@ def read_project(live: folder.LiveWorkspace) -> Results:
 def recorded() -> Results:
     """Give what mypy and ruff said when they were asked last."""
     found: Results = json.loads(RECORDED.read_text("utf-8"))["results"]
+    return found
+
+
+def recorded_with() -> dict[str, str]:
+    """Give the versions of mypy and ruff that were asked."""
+    found: dict[str, str] = json.loads(RECORDED.read_text("utf-8"))["versions"]
     return found
 
 

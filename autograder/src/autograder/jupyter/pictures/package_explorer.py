@@ -15,7 +15,7 @@ import traitlets
 from autograder import folder
 from autograder.exceptions import UsageError
 from autograder.jupyter import package_readers, session
-from autograder.jupyter.package_readers import FILES, READERS, SWITCHES, Results, key, project
+from autograder.jupyter.package_readers import FILES, READERS, SWITCHES, Results, key, project, recorded_with
 from autograder.jupyter.pictures.picture import Picture, script, style
 from autograder.jupyter.words import inline_html, plain, show
 
@@ -34,19 +34,21 @@ class PackageExplorer(Picture):
     files: traitlets.List[dict[str, Any]] = traitlets.List().tag(sync=True)
     """The files with when they are there, and their pieces."""
     readers: traitlets.List[dict[str, Any]] = traitlets.List().tag(sync=True)
+    """Who looks at it; `recorded` is the version of a tool that was asked in advance."""
     results: traitlets.Dict[str, Any] = traitlets.Dict().tag(sync=True)
     on: traitlets.List[str] = traitlets.List().tag(sync=True)
     """The switches that are on."""
 
     def __init__(self, results: Results, on: Iterable[str]) -> None:
         """Show what was found, beginning in the state in which these switches are on."""
+        versions = recorded_with()
         super().__init__(
             switches=[asdict(one) for one in SWITCHES],
             files=[
                 {"path": path, **asdict(whole), "pieces": [asdict(piece) for piece in pieces]}
                 for path, (whole, pieces) in FILES.items()
             ],
-            readers=[asdict(one) for one in READERS],
+            readers=[{**asdict(one), "recorded": versions.get(one.name, "")} for one in READERS],
             results=results,
             on=list(on),
         )

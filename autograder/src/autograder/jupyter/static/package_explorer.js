@@ -82,7 +82,7 @@ function render({ model, el }) {
         if (differs) changed.push(reader.title);
         before[reader.name] = now;
         const head = make("div", { class: "wh-head" }, make("strong", {}, reader.title), make("code", {}, reader.command));
-        if (reader.recorded) head.append(make("span", { class: "wh-quiet" }, "recorded"));
+        if (reader.recorded) head.append(make("span", { class: "wh-quiet" }, `recorded, version ${reader.recorded}`));
         if (differs) head.append(make("span", { class: "wh-changed" }, "changed"));
         const rows = lines.map(([tone, words]) => {
           const [sign, meaning] = SIGN[tone];
