@@ -81,9 +81,6 @@ def test_every_python_and_system_is_served(python: str) -> None:
             assert any(fits.search(name) for name in names), (requirement, python, system)
 
 
-@pytest.mark.xfail(
-    strict=False, reason="requirements.in lets uv be newer than the newest uv-build of a lagging registry"
-)
 def test_uv_and_its_backend_go_together() -> None:
     """What `uv init` writes into a new project's build-system can be had from the mirror."""
     root = Path(__file__).parents[2]

@@ -16,6 +16,7 @@ from autograder.folder import remove_tree, sandbox, signature
 from autograder.places import cache
 from autograder.sandbox import Limits, Place, Sandbox
 from autograder.sandbox.system_python import make_system, system_python_version
+from autograder.sandbox.tools import lacking, tools_mark
 from autograder.snapshot import SnapshotTree, restore, restore_published
 from autograder.verdict import Outcome
 from autograder.workspace import Ran
@@ -114,6 +115,10 @@ class Stage:
 
     def act(self, argv: tuple[str, ...], cwd: str = "") -> Ran:
         """Run one command, from a folder of the workspace."""
+        if lacking(argv[0]):
+            raise SandboxError(
+                f"This machine lacks `{argv[0]}`, with which this is tried.", "Run `course index fetch`."
+            )
         place = self._prepared()
         done = self._box.run(list(argv), place, limits=Limits(wall_seconds=60), cwd=cwd)
         return Ran(done.exit_status, done.output, done.stopped)
@@ -145,7 +150,7 @@ def _source(exercise: Exercise) -> str:
 
 def kept_at(exercise: Exercise, one: Check, state: str) -> Path:
     """Say where the result of an acting check is kept: by the state it saw, its own text, and the tools that tried it."""
-    tools = f"{__version__} {system_python_version()}"
+    tools = f"{__version__} {system_python_version()} {tools_mark()}"
     whole = f"{exercise.id} {one.name} {_source(exercise)} {state} {tools}"
     return cache() / "acting" / hashlib.sha256(whole.encode()).hexdigest()
 
