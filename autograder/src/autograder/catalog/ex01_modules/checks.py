@@ -247,8 +247,10 @@ def _compare(work: Workspace, key: str, right: dict[str, str], says: str, why: s
     root = f"{work.facts.root}/kiosk"
     for name, answer in _answers(work).items():
         written = posixpath.normpath(answer[key].strip() or ".")
-        above = root if written.startswith("/") else "kiosk" if written.split("/")[0] == "kiosk" else "."
-        shown = posixpath.relpath(written, above)
+        if not written.startswith("/"):
+            inside = written.removeprefix("kiosk").removeprefix("/") if written.split("/")[0] == "kiosk" else written
+            written = f"{root}/{inside}"
+        shown = posixpath.relpath(written, root)
         if shown != right[name]:
             raise Failed(
                 expected=f"For each command, {code(key)} is what is so when the command is typed in `kiosk`.",
