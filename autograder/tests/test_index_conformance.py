@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -144,3 +145,26 @@ def test_packaging_accepts_names_versions_and_metadata(sites: dict[str, Site]) -
                         metadata = Metadata.from_email(content.read(), validate=file.origin in ("fixture", "published"))
                     assert canonicalize_name(metadata.name) == project
                     assert str(metadata.requires_python or "") == str(SpecifierSet(file.requires_python))
+
+
+START = """
+import http.client, pathlib, socket, sys, time
+from autograder.index import PackageIndex
+with socket.create_server(("127.0.0.1", 0)) as listener, PackageIndex.open().serve(listener, pathlib.Path(sys.argv[1])):
+    client = http.client.HTTPConnection("127.0.0.1", listener.getsockname()[1])
+    client.request("GET", "/pypi/simple/leftpad/")
+    assert client.getresponse().status == 200
+print(time.process_time())
+"""
+
+
+@pytest.mark.usefixtures("index")
+def test_starts_quickly(tmp_path: Path) -> None:
+    """From nothing to the first answer Python works less than 0.3 s, so that every command in the sandbox may have a server of its own."""
+    taken = [
+        float(
+            subprocess.run([sys.executable, "-c", START, tmp_path], capture_output=True, check=True, text=True).stdout
+        )
+        for _ in range(3)
+    ]
+    assert min(taken) < 0.3

@@ -157,15 +157,15 @@ def _notices(site: Site, project: str, files: Sequence[IndexFile], *, newest: st
         names = ", ".join([advisory["id"], *advisory["aliases"]])
         fixed = [event["fixed"] for event in advisory["affected"][0]["ranges"][0]["events"] if "fixed" in event]
         cure = f" Fixed in {fixed[0]}." if fixed else " There is no fixed release yet."
-        yield _notice(f"This release is vulnerable ({names}).", advisory["summary"].rstrip(".") + "." + cure)
+        yield _notice(f"This release is vulnerable ({names}).", more=f"{advisory['summary'].rstrip('.')}.{cure}")
     if Version(version) < Version(newest):
         link = f'<a href="{top}project/{project}/">{_e(newest)}</a>' if top else _e(newest)
         yield f'<p class="note">There is a newer release: {link}.</p>'
 
 
-def _notice(sentence: str, reason: str | None = "") -> str:
-    more = f" <q>{_e(reason)}</q>" if reason else ""
-    return f'<p class="notice" role="note"><strong>{_e(sentence)}</strong>{more}</p>'
+def _notice(sentence: str, reason: str | None = "", *, more: str = "") -> str:
+    quoted = f" <q>{_e(reason)}</q>" if reason else ""
+    return f'<p class="notice" role="note"><strong>{_e(sentence)}</strong>{quoted} {_e(more)}</p>'
 
 
 def _description(metadata: RawMetadata) -> str:
