@@ -25,7 +25,7 @@ def test_they_are_made_once_and_kept(tmp_path: Path) -> None:
     first = open_doors(tmp_path)
     begun = time.perf_counter()
     again = open_doors(tmp_path)
-    assert time.perf_counter() - begun < 0.1
+    assert time.perf_counter() - begun < 1
     assert again == first
     assert first.good()
     assert [file.name for file in first.folder.parent.iterdir() if file.name.startswith(".")] == []
