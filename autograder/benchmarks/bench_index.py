@@ -43,8 +43,8 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(command: Sequence[object], url: str, environment: Mapping[str, str]) -> Iterator[float]:
-    """Run a server; gives the seconds until its first answer."""
+def running(command: Sequence[object], url: str, environment: Mapping[str, str]) -> Iterator[tuple[float, int]]:
+    """Run a server; gives the seconds until its first answer, and the process."""
     start = time.perf_counter()
     process = subprocess.Popen(
         [*map(str, command)], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -56,7 +56,7 @@ def running(command: Sequence[object], url: str, environment: Mapping[str, str])
             except OSError:
                 time.sleep(0.005)
             else:
-                yield time.perf_counter() - start
+                yield time.perf_counter() - start, process.pid
                 return
         raise RuntimeError(f"{command[0]} did not start")
     finally:
@@ -76,17 +76,30 @@ def get(url: str, connection: http.client.HTTPConnection | None = None, **header
     return reply.status, body
 
 
-def requests_per_second(url: str, seconds: float) -> float:
-    """Ask for a page again and again, over connections that are kept where the server keeps them."""
+def cpu_seconds(pid: int) -> float:
+    """Say how long the processors have worked for a process; 0 where /proc doesn't tell."""
+    try:
+        told = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(told[11]) + int(told[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def requests_per_second(server: Server, seconds: float) -> tuple[float, float]:
+    """Ask for a page again and again, over connections that are kept where the server keeps them.
+
+    Gives the requests per second, and the milliseconds of the processor that each took in the server, which don't depend on how busy the machine is.
+    """
+    url = f"{server.simple}leftpad/"
     connection = http.client.HTTPConnection(url.removeprefix("http://").partition("/")[0], timeout=30)
-    count, start = 0, time.perf_counter()
+    count, worked, start = 0, cpu_seconds(server.pid), time.perf_counter()
     while time.perf_counter() - start < seconds:
         status, body = get(url, connection)
         if status != 200 or b"leftpad-1.2" not in body:
             raise RuntimeError(f"{url} answered {status}")
         count += 1
     connection.close()
-    return count / (time.perf_counter() - start)
+    return count / (time.perf_counter() - start), 1000 * (cpu_seconds(server.pid) - worked) / count
 
 
 def start_ours(folder: Path, stack: ExitStack, environment: Mapping[str, str], times: int) -> Server:
@@ -95,11 +108,11 @@ def start_ours(folder: Path, stack: ExitStack, environment: Mapping[str, str], t
     url = f"http://127.0.0.1:{port}/pypi/simple/leftpad/"
     command = [sys.executable, "-c", OURS, str(port), str(folder / "published")]
     for _ in range(times):
-        with running(command, url, environment) as seconds:
+        with running(command, url, environment) as (seconds, _):
             taken.append(seconds)
-    stack.enter_context(running(command, url, environment))
+    _, pid = stack.enter_context(running(command, url, environment))
     base = f"http://127.0.0.1:{port}/pypi"
-    return Server("wheelhouse", base, f"{base}/simple/", f"{base}/legacy/", statistics.median(taken))
+    return Server("wheelhouse", base, f"{base}/simple/", f"{base}/legacy/", statistics.median(taken), pid)
 
 
 def start_pypiserver(tools: Path, folder: Path, stack: ExitStack, environment: Mapping[str, str], times: int) -> Server:
@@ -120,10 +133,10 @@ def start_pypiserver(tools: Path, folder: Path, stack: ExitStack, environment: M
         folder / "packages",
     ]
     for _ in range(times):
-        with running(command, f"{base}/simple/leftpad/", environment) as seconds:
+        with running(command, f"{base}/simple/leftpad/", environment) as (seconds, _):
             taken.append(seconds)
-    stack.enter_context(running(command, f"{base}/simple/leftpad/", environment))
-    return Server("pypiserver", base, f"{base}/simple/", f"{base}/", statistics.median(taken))
+    _, pid = stack.enter_context(running(command, f"{base}/simple/leftpad/", environment))
+    return Server("pypiserver", base, f"{base}/simple/", f"{base}/", statistics.median(taken), pid)
 
 
 def start_devpi(tools: Path, folder: Path, stack: ExitStack, environment: Mapping[str, str]) -> Server:
@@ -136,10 +149,10 @@ def start_devpi(tools: Path, folder: Path, stack: ExitStack, environment: Mappin
 
     run("devpi-init", "--serverdir", state, "--no-root-pypi")
     command = [tools / "devpi-server", "--serverdir", state, "--port", str(port)]
-    seconds = stack.enter_context(running(command, f"{root}/+api", environment))
+    seconds, pid = stack.enter_context(running(command, f"{root}/+api", environment))
     for word, *more in (["use", root], ["login", "root", "--password", ""], ["index", "-c", "dev", "bases="]):
         run("devpi", word, "--clientdir", folder / "client", *more)
-    server = Server("devpi", f"{root}/root/dev", f"{root}/root/dev/+simple/", f"{root}/root/dev/", seconds)
+    server = Server("devpi", f"{root}/root/dev", f"{root}/root/dev/+simple/", f"{root}/root/dev/", seconds, pid)
     server.user = ("root", "")
     run("twine", "upload", "--repository-url", server.upload, "-u", "root", "-p", "", *(folder / "packages").iterdir())
     return server
@@ -202,11 +215,12 @@ def main() -> None:
         if tools := peers(folder):
             servers.append(start_pypiserver(tools, folder, stack, environment, times))
             servers.append(start_devpi(tools, folder, stack, environment))
-        rates: dict[str, list[float]] = {server.name: [] for server in servers}
+        rates: dict[str, list[tuple[float, float]]] = {server.name: [] for server in servers}
         for _ in range(rounds):
             for server in servers:
-                rates[server.name].append(requests_per_second(f"{server.simple}leftpad/", seconds))
-        medians = [statistics.median(rates[server.name]) for server in servers]
+                rates[server.name].append(requests_per_second(server, seconds))
+        medians = [statistics.median(rate for rate, _ in rates[server.name]) for server in servers]
+        worked = [statistics.median(work for _, work in rates[server.name]) for server in servers]
         starts = [server.start for server in servers]
         rows = [["", *(server.name for server in servers), "ratio"]]
         rows.append(
@@ -215,6 +229,7 @@ def main() -> None:
         rows.append(
             ["requests/s", *(f"{rate:.0f}" for rate in medians), _ratios([medians[0] / rate for rate in medians])]
         )
+        rows.append(["CPU ms/request", *(f"{one:.2f}" for one in worked), _ratios([one / worked[0] for one in worked])])
         if tools:
             fetched = [fetched_for_a_conflict(server, tools, folder) for server in servers]
             rows.append(["wheels fetched to see a conflict", *map(str, fetched), ""])

@@ -30,6 +30,7 @@ class Server:
     upload: str
     start: float
     """Seconds until its first answer."""
+    pid: int
     user: tuple[str, str] = ("bench", "bench")
     """Who may upload."""
 
