@@ -24,7 +24,13 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 COURSE = Path(__file__).resolve().parents[2]
-LOCKS = ("requirements.txt", "autograder/requirements-dev.txt")
+COURSE_LOCK, DEV_LOCK, CLIENTS_LOCK, TOOLS_LOCK = (
+    "requirements.txt",
+    "autograder/requirements-dev.txt",
+    "autograder/requirements-clients.txt",
+    "autograder/src/autograder/sandbox/tools.txt",
+)
+LOCKS = (COURSE_LOCK, DEV_LOCK, CLIENTS_LOCK, TOOLS_LOCK)
 PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "autograder/README.md")
 # in pieces, so that this file doesn't name them either
 HOSTS = tuple(
@@ -87,11 +93,14 @@ def asked_for() -> Iterator[tuple[str, Requirement]]:
     ]
     extras = [line for group in project["project"]["optional-dependencies"].values() for line in group]
     for line in (*lines, *extras, *project["project"]["dependencies"], *project["build-system"]["requires"]):
-        yield LOCKS[0], Requirement(line)
-    for group in project["dependency-groups"].values():
+        yield COURSE_LOCK, Requirement(line)
+    for name, group in project["dependency-groups"].items():
         for line in group:
             if isinstance(line, str):
-                yield LOCKS[1], Requirement(line)
+                yield CLIENTS_LOCK if name == "clients" else DEV_LOCK, Requirement(line)
+    for line in (COURSE / TOOLS_LOCK).with_suffix(".in").read_text("utf-8").splitlines():
+        if line and not line.startswith("#"):
+            yield TOOLS_LOCK, Requirement(line)
 
 
 @pytest.fixture(scope="module")
@@ -192,7 +201,7 @@ def test_locks_hold_what_is_asked_for() -> None:
 
 def test_locks_agree() -> None:
     """A distribution that both locks hold has one version, or they could not be installed together."""
-    course, dev = (pins(lock) for lock in LOCKS)
+    course, dev = pins(COURSE_LOCK), pins(DEV_LOCK)
     for name in course.keys() & dev.keys():
         versions, others = ({str(pin.specifier) for pin, _ in lock[name]} for lock in (course, dev))
         assert others <= versions, name
@@ -310,7 +319,7 @@ def test_wheel_says_its_licence_by_its_name(wheel: zipfile.ZipFile) -> None:
 
 def test_binder_installs_the_same_lock() -> None:
     """Binder's Python is one that the lock is for, and its requirements are the lock itself."""
-    assert (COURSE / "binder/requirements.txt").read_bytes() == (COURSE / LOCKS[0]).read_bytes()
+    assert (COURSE / "binder/requirements.txt").read_bytes() == (COURSE / COURSE_LOCK).read_bytes()
     assert re.fullmatch(r"python-3\.1[1-4]\n", (COURSE / "binder/runtime.txt").read_text())
     assert not re.findall(r"[A-Z]", re.sub(r"#.*", "", (COURSE / "binder/apt.txt").read_text()))
 
