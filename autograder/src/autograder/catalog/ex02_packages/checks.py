@@ -200,14 +200,18 @@ def helpers_stay_within_reach(work: Workspace) -> None:
 
 _RECEIPT = """
 printf 'tea %s\\nbiscuits %s\\n' "$1" "$2" > till/basket.txt
-printf '\\nopen(%s, "a").write(__name__ + "\\\\n")\\n' "'$PWD/$3.loaded'" >> till/receipts/core.py
+cat >> till/receipts/core.py <<END
+
+with open(__file__ + "$3", "a") as loaded:
+    print(__name__, file=loaded)
+END
 rm -f till/receipt.txt
 bash till/run.sh
 status=$?
 echo
 echo "$3 $status"
 echo "$3 receipt $(grep '^To pay:' till/receipt.txt 2> /dev/null)"
-echo "$3 loaded $(tr '\\n' ' ' < "$3.loaded" 2> /dev/null)"
+echo "$3 loaded $(tr '\\n' ' ' < "till/receipts/core.py$3" 2> /dev/null)"
 """
 
 
