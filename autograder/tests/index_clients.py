@@ -45,13 +45,14 @@ def _installed() -> tuple[Path, str]:
     wanted = (
         lock.read_text() if lock.exists() else str(tomllib.loads(project.read_text())["dependency-groups"]["clients"])
     )
-    key = hashlib.sha256(f"{wanted} {sys.version} {sys.prefix}".encode()).hexdigest()[:16]
-    folder = cache() / "test-clients" / key
+    key = hashlib.sha256(f"{wanted} {sys.version}".encode()).hexdigest()
+    folder = cache() / "test-clients" / hashlib.sha256(sys.prefix.encode()).hexdigest()[:16]
     folder.mkdir(parents=True, exist_ok=True)
     done = folder / "complete"
     with (folder / "lock").open("w") as turn:
         fcntl.flock(turn, fcntl.LOCK_EX)
-        if not done.exists():
+        if not done.exists() or done.read_text() != key:
+            done.unlink(missing_ok=True)
             if UV is None:
                 return folder, "uv is not installed"
             python = folder / "venv" / "bin" / "python"
@@ -64,7 +65,7 @@ def _installed() -> tuple[Path, str]:
                 ran = subprocess.run(command, cwd=folder, capture_output=True, text=True)
                 if ran.returncode:
                     return folder, f"the clients can't be installed here: {ran.stderr.strip()[-200:]}"
-            done.touch()
+            done.write_text(key)
     return folder / "venv" / "bin", ""
 
 
