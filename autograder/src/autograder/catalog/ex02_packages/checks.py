@@ -199,6 +199,7 @@ def helpers_stay_within_reach(work: Workspace) -> None:
 # ---- Task 2: One dot too many?
 
 _RECEIPT = """
+kept=$(mktemp -d) && cp -a till "$kept"
 printf 'tea %s\\nbiscuits %s\\n' "$1" "$2" > till/basket.txt
 cat >> till/receipts/core.py <<END
 
@@ -212,6 +213,7 @@ echo
 echo "$3 $status"
 echo "$3 receipt $(grep '^To pay:' till/receipt.txt 2> /dev/null)"
 echo "$3 loaded $(tr '\\n' ' ' < "till/receipts/core.py$3" 2> /dev/null)"
+rm -rf till && mv "$kept/till" till && rmdir "$kept"
 """
 
 
