@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
+import socket
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urljoin, urlsplit
 
 import pytest
@@ -15,6 +18,7 @@ from autograder.index.project_pages import POLICY, project_page, search_page
 from autograder.index.protocol import answer
 from autograder.index.site import Site, Status
 
+CHROMIUM = Path(os.environ.get("WHEELHOUSE_CHROMIUM", "/usr/bin/chromium"))
 VOID = {"meta", "input", "br", "hr"}
 
 
@@ -178,3 +182,44 @@ def test_own_projects_are_told(sites: dict[str, Site]) -> None:
     mine, other = (project_page(site, project, top="../../") or "" for project in ("leftpad", "shoplib"))
     assert "This project is yours. What" in Page(mine).text
     assert "yours" not in Page(other).text
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not CHROMIUM.is_file(), reason=f"there is no {CHROMIUM}: WHEELHOUSE_CHROMIUM names another one")
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_in_a_browser(tmp_path: Path, scheme: Literal["light", "dark"]) -> None:
+    """A real browser shows the pages as they are meant, asks nobody else for anything, and finds a project by the keyboard alone."""
+    from playwright.sync_api import sync_playwright
+
+    index = PackageIndex.open(tmp_path)
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        index.serve(listener),
+        sync_playwright() as playwright,
+        playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-gpu"]) as browser,
+    ):
+        base = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        page = browser.new_page(color_scheme=scheme)
+        asked: list[str] = []
+        said: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("console", lambda message: said.append(message.text))
+        page.goto(f"{base}pypi/")
+        page.keyboard.press("Tab")
+        page.keyboard.press("Tab")
+        page.keyboard.type("shoplib")
+        page.keyboard.press("Enter")
+        page.get_by_role("link", name="shoplib", exact=True).click()
+        page.get_by_role("link", name="1.4", exact=True).click()
+        assert page.get_by_role("note").inner_text().startswith("This release was yanked")
+        colours = page.evaluate(
+            "() => [getComputedStyle(document.body).color, getComputedStyle(document.body).backgroundColor]"
+        )
+        ink, paper = (sum(map(int, re.findall(r"\d+", colour)[:3])) for colour in colours)
+        assert (ink < 200 < 600 < paper) if scheme == "light" else (paper < 200 < 600 < ink)
+        width = page.evaluate("() => document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert width == 0
+        page.set_viewport_size({"width": 360, "height": 640})
+        assert page.evaluate("() => document.documentElement.scrollWidth") <= 360
+        assert all(url.startswith(base) for url in asked)
+        assert [text for text in said if "favicon" not in text and "404" not in text] == []
