@@ -137,7 +137,8 @@ def one_line_is_relaxed(work: Workspace) -> None:
     if len(changed) > 1:
         raise Failed(
             expected=expected,
-            found=f"{len(changed)} lines were changed: those of {listing(line.name for line in changed)}.",
+            found=f"{len(changed)} lines were changed: those of {listing(line.name for line in changed)}. "
+            "Each limit that goes lets in releases which nobody has tried.",
             next_step=look,
             evidence=seen(changed[0].text.split()[0]),
         )
@@ -258,7 +259,7 @@ def its_limit_is_told(work: Workspace) -> None:
     except InvalidRequirement:
         name, specifier = "", SpecifierSet()
     if name != _HELD or specifier != SpecifierSet(_RANGE):
-        about = " The version that is installed is another matter." if "=" in str(specifier) else ""
+        about = " Which version is installed is another matter." if "==" in str(specifier) else ""
         shown = f"It says {code(answer)}, which isn't what stands there.{about}" if answer else "It says nothing yet."
         raise Failed(expected=expected, found=shown, next_step=look, evidence=r"Requires-Dist: *shoplib")
 
@@ -476,7 +477,8 @@ def _all_agree(work: Workspace, path: str) -> None:
             needs = f"{code(one.name)} {one.version} needs {code(f'{needed.name}{needed.specifier}')}"
             raise Failed(
                 expected=f"Every distribution in {code(path)} has what it needs.",
-                found=f"{needs}, and {code(there.name)} {there.version} is installed."
+                found=f"{needs}, and {code(there.name)} {there.version} is installed: "
+                "whatever was installed last did not ask who else is there."
                 if there is not None
                 else f"{needs}, which isn't installed.",
                 next_step=look,
