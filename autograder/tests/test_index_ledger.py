@@ -38,9 +38,9 @@ STRANGERS = IndexFile(
 
 
 @functools.cache
-def draft(name: str, version: str, content: int) -> tuple[str, bytes]:
-    """A wheel; the same release may have different content."""
-    return wheel(name, version, files={"content.py": f"content = {content}\n"})
+def draft(name: str, version: str, tag: str, content: int) -> tuple[str, bytes]:
+    """A wheel; the same name may have different content."""
+    return wheel(name, version, tag=tag, files={"content.py": f"content = {content}\n"})
 
 
 def contents(folder: Path) -> Contents:
@@ -108,16 +108,20 @@ class Histories(RuleBasedStateMachine):
     def _exists(self, site: str, project: str) -> bool:
         return self.generations.get((site, project), 0) % 2 == 1
 
-    sites = st.sampled_from(SITES)
-    projects = st.sampled_from(["till-slip", "price-gun", "strangers"])
-    versions = st.sampled_from(["1.0", "1.1"])
+    # What is likely to meet is chosen often: else nearly all that happens is a refusal for one reason.
+    sites = st.sampled_from(["pypi", "pypi", "pypi", "testpypi"])
+    projects = st.sampled_from(["till-slip", "till-slip", "till-slip", "price-gun", "strangers"])
+    versions = st.sampled_from(["1.0", "1.0", "1.1"])
+    tags = st.sampled_from(["py3-none-any", "py3-none-any", "py3-none-win32"])
+    chosen = st.sampled_from([0, 0, 0, 0, *range(1, 12)])
+    """Which token; the first is for all of PyPI's account."""
 
     @rule(site=sites, project=projects)
     def make_token(self, site: str, project: str) -> None:
         """Make a token for one project."""
         self._mint(site, project)
 
-    @rule(which=st.integers(0, 20), project=projects)
+    @rule(which=chosen, project=projects)
     def narrow_token(self, which: int, project: str) -> None:
         """Narrow a token down without asking."""
         held = self.holdings[which % len(self.holdings)]
@@ -125,11 +129,18 @@ class Histories(RuleBasedStateMachine):
         projects = frozenset([project]) if held.projects is None else held.projects & {project}
         self.holdings.append(Holding(token, held.site, projects, held.generation if held.projects else -1))
 
-    @rule(site=sites, project=projects, version=versions, content=st.integers(0, 1), which=st.integers(0, 20))
-    def upload(self, site: str, project: str, version: str, content: int, which: int) -> None:
+    @rule(which=chosen)
+    def forge_token(self, which: int) -> None:
+        """Take the caveats of a token away, which leaves it good for nothing."""
+        macaroon = Macaroon.read(self.holdings[which % len(self.holdings)].token)
+        forged = Macaroon(macaroon.location, macaroon.identifier, macaroon.caveats[:-1], macaroon.signature)
+        self.holdings.append(Holding(forged.token(), "nowhere", None, 0))
+
+    @rule(site=sites, project=projects, version=versions, tag=tags, content=st.integers(0, 1), which=chosen)
+    def upload(self, site: str, project: str, version: str, tag: str, content: int, which: int) -> None:
         """Upload a file, with whatever token."""
         held = self.holdings[which % len(self.holdings)]
-        filename, data = draft(project, version, content)
+        filename, data = draft(project, version, tag, content)
         kind, body = encode(fields(project, version, filename, data), filename, data)
         secret = base64.b64encode(f"__token__:{held.token}".encode()).decode()
         reply = post(self.desk, f"/{site}/legacy/", body, Content_Type=kind, Authorization=f"Basic {secret}")
@@ -207,7 +218,7 @@ class Histories(RuleBasedStateMachine):
                 assert (file.yanked is not None) == ((name, project, version) in self.yanked)
 
 
-Histories.TestCase.settings = settings(max_examples=25, stateful_step_count=25, deadline=None)
+Histories.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
 TestHistories = Histories.TestCase
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -150,3 +151,32 @@ def test_poetry(served: Served) -> None:
     other_wheel(served)
     said = run(served, *publish, served.token("company"), fails=True, told=where)
     assert "File already exists" in said
+
+
+def test_installers_see_what_was_published(served: Served) -> None:
+    """Pip and uv take a new release at once, leave out a yanked one but for its exact version, and tell the reason."""
+    token = served.token("company")
+    for version in ("0.1", "0.2"):
+        assert served.upload(wheel("till-slip", version), token, site="company").status == 200
+    pip = (
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--no-deps",
+        "--index-url",
+        served.url("/company/simple/"),
+        "-d",
+        "got",
+    )
+    assert "till_slip-0.2-py3-none-any.whl" in run(served, *pip, "till-slip")
+    served.manage("project/till-slip/release/0.2/", "company", action="yank", reason="Prints no total")
+    assert "Saved ./got/till_slip-0.1-py3-none-any.whl" in run(served, *pip, "till-slip")
+    said = run(served, *pip, "till-slip==0.2")
+    assert "Reason for being yanked: Prints no total" in said
+    if UV is not None:
+        compiling = (UV, "pip", "compile", "-q", "--default-index", served.url("/company/simple/"), "wanted.in")
+        (served.published.parent / "project" / "wanted.in").write_text("till-slip\n")
+        assert "till-slip==0.1" in run(served, *compiling)
+        served.manage("project/till-slip/release/0.2/", "company", action="unyank")
+        assert "till-slip==0.2" in run(served, *compiling, "--refresh")
