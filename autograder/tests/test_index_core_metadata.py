@@ -6,11 +6,15 @@ import gzip
 import hashlib
 import io
 import tarfile
+from dataclasses import replace
 from typing import BinaryIO
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from autograder.index.core_metadata import core_metadata, metadata_of, of_version, shown_version
+from autograder.index.protocol import answer
 from autograder.index.site import Site
 from autograder.index.store import IndexFile
 
@@ -98,3 +102,29 @@ def test_versions_are_found_however_written() -> None:
     files = [file("odd-1.0.tar.gz", b"")]
     assert of_version(files, "v1.0.0") == files
     assert of_version(files, "1.1") == of_version(files, "<script>") == of_version(files, "") == []
+
+
+FIELDS = [
+    *("Name", "Version", "Summary", "Description", "Description-Content-Type", "Keywords", "Author-email", "License"),
+    *(
+        "License-Expression",
+        "Classifier",
+        "Requires-Dist",
+        "Requires-Python",
+        "Provides-Extra",
+        "Project-URL",
+        "Platform",
+        "Dynamic",
+    ),
+]
+HEADERS = st.lists(st.tuples(st.sampled_from(FIELDS), st.text(max_size=20) | st.just("\udcff")), max_size=6)
+
+
+@given(HEADERS, st.binary(max_size=30) | st.sampled_from([b"\xff", b"\xed\xa0\x80", b"\x00"]))
+def test_whatever_an_upload_says_is_shown(headers: list[tuple[str, str]], rest: bytes) -> None:
+    """No metadata, however odd, can keep a page or a document from being written."""
+    metadata = b"".join(f"{name}: {value}\n".encode(errors="surrogateescape") for name, value in headers) + b"\n" + rest
+    wheel = file("odd-1.0-py3-none-any.whl", b"x", metadata=metadata or b"\n")
+    of = replace(site(b"x", metadata or b"\n"), projects={"odd": [wheel]})
+    for address in ("project/odd/", "pypi/odd/json", ""):
+        assert answer({"pypi": of}, f"/pypi/{address}", {}).status == 200
