@@ -270,3 +270,21 @@ def test_connection_is_kept(served: Served) -> None:
         assert connection.getresponse().read()
         assert connection.sock is first
     connection.close()
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Sec_Fetch_Site": "cross-site"},
+        {"Sec_Fetch_Site": "same-site"},
+    ],
+)
+def test_web_page_cannot_click_for_the_learner(served: Served, header: dict[str, str]) -> None:
+    """A page on the web that posts to this machine from the learner's browser is refused."""
+    reply = served.ask("POST", "/pypi/manage/account/token/", b"name=x", **header)
+    assert reply.status == 403
+    assert not served.journal.events()
+    own = {"Origin": served.url("").rstrip("/"), "Sec_Fetch_Site": "same-origin"}
+    assert served.ask("POST", "/pypi/manage/account/token/", b"name=x", **own).status == 200

@@ -113,7 +113,7 @@ def test_no_token_for_what_is_not_mine(served: Served) -> None:
     for name in ("leftpad", "nobody-made-this"):
         reply = served.manage("account/token/", project=name)
         assert reply.status == 404
-        assert reply.reason.startswith(f"You have no project '{name}' on pypi")
+        assert reply.reason.startswith(f"You have no project '{name}' on PyPI:")
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from __future__ import annotations
 __all__ = ["Desk"]
 
 import re
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from autograder.index.advisories import answer_osv
 from autograder.index.answers import Answer
@@ -89,6 +89,8 @@ class Desk:
 
     def _post(self, request: Request, body: Body) -> Answer:
         first, *rest = request.target.partition("?")[0].removeprefix("/").split("/")
+        if _from_another_page(request):
+            raise Refused(403, "Forbidden: a page of another site can't ask for this.")
         if first == "osv":
             sites = self._contents.sites()
             told = _whole(request, body, _MOST_SMALL_BYTES)
@@ -124,6 +126,19 @@ class Desk:
                     raise Refused(400, "Bad Request") from None
                 return self._management.post(first, [unquote(part) for part in path], fields, request.origin)
         raise Refused(405, "Method Not Allowed", {"Allow": "GET, HEAD"})
+
+
+def _from_another_page(request: Request) -> bool:
+    """Say whether a browser sends this on behalf of some page on the web: in the basic tier it could reach us."""
+    origin = request.headers.get("Origin")
+    fetched = request.headers.get("Sec-Fetch-Site")
+    if origin is None and fetched is None:
+        return False  # no browser
+    here = urlsplit(request.origin)
+    # A name that leads to this machine today may have led elsewhere when the page was loaded.
+    if here.hostname not in ("127.0.0.1", "localhost", "::1"):
+        return True
+    return fetched not in (None, "none", "same-origin") or origin not in (None, f"{here.scheme}://{here.netloc}")
 
 
 def _check_length(request: Request, body: Body, most: int) -> None:

@@ -45,6 +45,8 @@ _MOST_LETTERS = 500
 _REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9._-]{1,100}")
 _WORKFLOW = re.compile(r"[^/\\\s]{1,100}\.ya?ml")
 
+_NAMES = {"pypi": "PyPI", "testpypi": "TestPyPI", "company": "the company's index"}
+
 Told = Mapping[str, str]
 _Step = Callable[[Change, Ledger], dict[str, Any]]
 
@@ -172,7 +174,7 @@ def _mine(ledger: Ledger, name: str) -> str:
     project = canonicalize_name(name)
     if not ledger.mine(project):
         there = "belongs to somebody else" if project in ledger.projects else "doesn't exist"
-        raise Refused(404, f"You have no project {name[:80]!r} on {ledger.site}: it {there}.")
+        raise Refused(404, f"You have no project {name[:80]!r} on {_NAMES.get(ledger.site, ledger.site)}: it {there}.")
     return project
 
 
@@ -196,7 +198,7 @@ def _revoke(change: Change, ledger: Ledger, told: Told) -> dict[str, Any]:
     wanted = told.get("id", "")
     found = [token for token in ledger.tokens.values() if wanted and wanted in (token.id, token.name)]
     if not found:
-        raise Refused(404, f"There is no token {wanted[:80]!r} on {ledger.site}.")
+        raise Refused(404, f"There is no token {wanted[:80]!r} on {_NAMES.get(ledger.site, ledger.site)}.")
     for token in found:
         change.append(_event(ledger, "revoke", token.project, details={"id": token.id}))
     return {"revoked": [token.id for token in found]}
@@ -237,7 +239,9 @@ def _publisher(change: Change, ledger: Ledger, name: str, told: Told, *, pending
 def _remove_publisher(change: Change, ledger: Ledger, told: Told) -> dict[str, Any]:
     publisher = ledger.publishers.get(told.get("id", ""))
     if publisher is None:
-        raise Refused(404, f"There is no publisher {told.get('id', '')[:80]!r} on {ledger.site}.")
+        raise Refused(
+            404, f"There is no publisher {told.get('id', '')[:80]!r} on {_NAMES.get(ledger.site, ledger.site)}."
+        )
     change.append(_event(ledger, "unpublisher", publisher.project, details={"id": publisher.id}))
     return {"removed": publisher.id}
 
