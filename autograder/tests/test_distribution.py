@@ -410,5 +410,8 @@ class _Nothing:
     def wheel(self, filename: str) -> None:
         return None
 
+    def served(self, sha256: str) -> None:
+        return None
+
     def content(self, sha256: str) -> None:
         return None

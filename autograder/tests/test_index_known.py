@@ -53,6 +53,16 @@ def test_altered_file_is_not_the_real_one(known: Known, cache: Path) -> None:
     assert wheel.files["price_rounding.py"] != hashlib.sha256(content).hexdigest()
 
 
+def test_file_by_its_hash(known: Known, cache: Path) -> None:
+    """A hash in a lock leads to the very file, be it a wheel, an sdist, or one that only the company's index has."""
+    for site, name in (("pypi", "leftpad"), ("pypi", "price-rounding"), ("company", "price-rounding")):
+        for file in PackageIndex.open(cache).files(name, site):
+            found = known.served(file.sha256)
+            assert found is not None, file.filename
+            assert (found.filename, found.project, found.version) == (file.filename, name, file.version)
+            assert found.sites == (site,)
+
+
 def test_nothing_is_made_up(known: Known) -> None:
     """Unknown names, versions, file names and hashes give nothing; nor do texts that are no hashes."""
     assert known.wheels("leftpad", "9.9") == []
@@ -60,6 +70,7 @@ def test_nothing_is_made_up(known: Known) -> None:
     assert known.wheels("till-scales", "0.9") == []  # only an sdist
     assert known.wheel("../leftpad-1.1-py3-none-any.whl") is None
     assert known.content("0" * 64) is None
+    assert known.served("0" * 64) is None
     assert known.content("../../etc/passwd") is None
 
 

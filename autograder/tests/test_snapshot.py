@@ -46,6 +46,10 @@ class Nothing:
         """Know no file."""
         return None
 
+    def served(self, sha256: str) -> None:
+        """Know no file of an index."""
+        return None
+
     def content(self, sha256: str) -> None:
         """Know no content."""
         return None
@@ -140,6 +144,9 @@ def test_grader_with_another_index_reads_the_same(made: Path, index: PackageInde
         def wheel(self, filename: str) -> KnownWheel | None:
             found = index.known.wheel(filename)
             return found if found is not None and found.origin != "ensurepip" else None
+
+        def served(self, sha256: str) -> None:
+            return None
 
         def content(self, sha256: str) -> bytes | None:
             return None

@@ -29,7 +29,7 @@ from autograder.exceptions import Failed
 from autograder.tree import Outside, Tree, resolve
 from autograder.wording import code, command, leaving, seen
 
-__all__ = ["Distribution", "EntryPoint", "Known", "KnownWheel", "RecordLine", "folder_name"]
+__all__ = ["Distribution", "EntryPoint", "Known", "KnownWheel", "RecordLine", "ServedFile", "folder_name"]
 
 LARGEST_RECORD = 2_000_000
 LARGEST_METADATA = 1_000_000
@@ -54,6 +54,30 @@ class KnownWheel(Protocol):
         ...
 
 
+class ServedFile(Protocol):
+    """A wheel or an sdist that an index offers."""
+
+    @property
+    def filename(self) -> str:
+        """Its file name."""
+        ...
+
+    @property
+    def project(self) -> str:
+        """The normalised name of what it brings."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """Of which version."""
+        ...
+
+    @property
+    def sites(self) -> tuple[str, ...]:
+        """The indexes on which it stands: `pypi`, `testpypi`, `company`."""
+        ...
+
+
 class Known(Protocol):
     """What distributions really consist of; `autograder.index` has one."""
 
@@ -63,6 +87,10 @@ class Known(Protocol):
 
     def wheel(self, filename: str) -> KnownWheel | None:
         """Give one by its file name."""
+        ...
+
+    def served(self, sha256: str) -> ServedFile | None:
+        """Give the wheel or sdist with this hash; None if no index has it."""
         ...
 
     def content(self, sha256: str) -> bytes | None:

@@ -23,7 +23,7 @@ from pathlib import Path
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from autograder.index.store import Held, Origin, Store
+from autograder.index.store import Held, IndexFile, Origin, Store
 
 _OPEN_ARCHIVES = 8
 
@@ -77,8 +77,10 @@ class Known:
         self._added: dict[str, Path] = {}
         self._archives: dict[_Place, zipfile.ZipFile] = {}
         self._lock = threading.RLock()
+        self._served: dict[str, IndexFile] = {}
         for entry in held:
             file = entry.file
+            self._served.setdefault(file.sha256, file)
             if not entry.members:
                 continue
             place = _Place(store.place(file))
@@ -116,6 +118,10 @@ class Known:
         """Give the known wheel with this file name."""
         found = self._places.get(filename)
         return found[0] if found else None
+
+    def served(self, sha256: str) -> IndexFile | None:
+        """Give the wheel or sdist with this hash, on whichever of the indexes it stands; None if none of them has it."""
+        return self._served.get(sha256.lower())
 
     def add(self, folder: Path) -> None:
         """Know the content of all files below `folder` as well; links are not followed, a missing folder is empty."""
