@@ -312,14 +312,3 @@ def test_damaged_event_is_skipped(tmp_path: Path) -> None:
         )
     (file,) = contents(journal.folder).sites()["pypi"].projects["till-slip"]
     assert file.version == "1.0"
-
-
-def test_unchanged_site_keeps_its_pages(tmp_path: Path) -> None:
-    """When something is published on one site, the pages of the others aren't written anew."""
-    offered = contents(tmp_path / "published")
-    before = offered.sites()
-    assert offered.sites() is before
-    offered.journal.append(Event(site="pypi", kind="create", project="till-slip"))  # type: ignore[union-attr]
-    after = offered.sites()
-    assert after["testpypi"] is before["testpypi"]
-    assert after["pypi"] is not before["pypi"]

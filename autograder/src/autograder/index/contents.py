@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = ["Contents", "Seed"]
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO
@@ -43,24 +44,33 @@ class Contents:
         self.seeds = seeds
         self.journal = journal
         self._open_file = open_file
+        self._lock = threading.Lock()
         self._state: tuple[int, ...] | None = None
         self._sites: dict[str, Site] = {}
         self._events: dict[str, list[Event]] = {}
 
     def sites(self) -> Mapping[str, Site]:
         """Give the sites as they are now; one on which nothing happened is the same object as before, with its pages."""
-        state = self.journal.state if self.journal else ()
-        if state != self._state:
-            events = self.journal.events() if self.journal else []
-            now = {name: [event for event in events if event.site == name] for name in self.seeds}
-            self._sites = {
-                name: self._sites[name]
-                if name in self._sites and self._events[name] == now[name]
-                else self._site(name, now[name])
-                for name in self.seeds
-            }
-            self._events, self._state = now, state
+        if self._now() != self._state:
+            with self._lock:
+                self._refresh()
         return self._sites
+
+    def _now(self) -> tuple[int, ...]:
+        return self.journal.state if self.journal else ()
+
+    def _refresh(self) -> None:
+        state = self._now()
+        events = self.journal.events() if self.journal else []
+        now = {name: [event for event in events if event.site == name] for name in self.seeds}
+        self._sites = {
+            name: self._sites[name]
+            if name in self._sites and self._events[name] == now[name]
+            else self._site(name, now[name])
+            for name in self.seeds
+        }
+        # Last of all: who sees this state without the lock sees the sites that belong to it.
+        self._events, self._state = now, state
 
     def ledger(self, name: str, events: Sequence[Event]) -> Ledger:
         """Go through these events of a site."""
