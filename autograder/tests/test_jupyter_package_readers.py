@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -13,12 +14,14 @@ from autograder.jupyter.package_readers import (
     READERS,
     RECORDED,
     SWITCHES,
+    WAYS,
     Results,
     key,
     project,
     read_project,
     record,
     recorded,
+    reexports,
 )
 
 WHOLE = frozenset(one.name for one in SWITCHES)
@@ -98,13 +101,25 @@ def test_what_was_recorded_is_what_they_say(monkeypatch: pytest.MonkeyPatch) -> 
     """ruff, asked now, complains where it was recorded to complain; mypy's record knows every state, too."""
     pytest.importorskip("ruff")
     then = recorded()["ruff"]
-    now = record(["ruff"])["results"]
-    assert isinstance(now, dict)
+    now: Any = record(["ruff"])
+    held = json.loads(RECORDED.read_text("utf-8"))
 
-    assert {state: [tone for tone, _ in lines] for state, lines in now["ruff"].items()} == {
+    assert {state: [tone for tone, _ in lines] for state, lines in now["results"]["ruff"].items()} == {
         state: [tone for tone, _ in lines] for state, lines in then.items()
     }
-    assert set(json.loads(RECORDED.read_text())["versions"]) == {"mypy", "ruff"}
+    assert set(held["versions"]) == set(held["results"]) == set(held["reexports"]) == {"mypy", "ruff"}
+
+
+@pytest.mark.parametrize("tool", ["mypy", "ruff"])
+def test_a_name_fetched_for_others_must_be_said_to_be(tool: str) -> None:
+    """Asked now or recorded: an import alone is complained of, a listed name and one imported as itself are not."""
+    when, said = reexports(tool)
+
+    assert when == "asked just now" or when.startswith("recorded, version ")
+    assert {way: bool(words) for way, words in said.items()} == dict(zip(WAYS, [True, False, False], strict=True))
+    assert {way: bool(words) for way, words in json.loads(RECORDED.read_text("utf-8"))["reexports"][tool].items()} == {
+        way: bool(words) for way, words in said.items()
+    }
 
 
 def test_the_workspace_is_not_touched(labs: object) -> None:

@@ -6,6 +6,7 @@ setuptools, and uv, which builds a wheel. mypy and ruff are not in the sandbox: 
 
 from __future__ import annotations
 
+import importlib.util
 import itertools
 import json
 import re
@@ -27,6 +28,7 @@ __all__ = [
     "READERS",
     "RECORDED",
     "SWITCHES",
+    "WAYS",
     "Line",
     "Reader",
     "Results",
@@ -37,6 +39,7 @@ __all__ = [
     "record",
     "recorded",
     "recorded_with",
+    "reexports",
 ]
 
 RECORDED = Path(__file__).with_name("static") / "package_explorer.recorded.json"
@@ -151,6 +154,14 @@ READERS = (
 )
 
 
+WAYS = {
+    "imported, no more": "from .price import PriceTag\n",
+    "listed in `__all__`": 'from .price import PriceTag\n\n__all__ = ["PriceTag"]\n',
+    "imported `as` itself": "from .price import PriceTag as PriceTag\n",
+}
+"""How an `__init__.py` can fetch a name for others."""
+
+
 def key(reader: Reader, on: frozenset[str]) -> str:
     """Name a state as far as a reader can tell it from others: a digit for each switch that matters to it."""
     return "".join("1" if name in on else "0" for name in reader.depends)
@@ -220,24 +231,43 @@ def recorded_with() -> dict[str, str]:
 def record(names: Sequence[str] = ("mypy", "ruff")) -> dict[str, object]:
     """Ask mypy and ruff, which must be installed beside this Python, about every state: what RECORDED holds."""
     results: Results = {}
-    versions = {}
     for reader in READERS:
         if reader.recorded and reader.name in names:
-            asked = {key(reader, on): _ask(reader.name, on) for on in _states(reader)}
-            results[reader.name] = asked
-            said = subprocess.run([sys.executable, "-m", reader.name, "--version"], capture_output=True, text=True)
-            versions[reader.name] = said.stdout.split()[1]
-    return {"versions": versions, "results": results}
+            asked = {key(reader, on): _ask(reader.name, project(on)) for on in _states(reader)}
+            results[reader.name] = {
+                state: [["lacking", row] for row in rows] or [["good", "no complaint"]] for state, rows in asked.items()
+            }
+    versions = {}
+    for name in names:
+        said = subprocess.run([sys.executable, "-m", name, "--version"], capture_output=True, text=True)
+        versions[name] = said.stdout.split()[1]
+    return {"versions": versions, "results": results, "reexports": {name: _ask_about_reexports(name) for name in names}}
 
 
-def _ask(tool: str, on: frozenset[str]) -> list[Line]:
-    """Let a tool of this Python's look at one state."""
+def reexports(tool: str) -> tuple[str, dict[str, str]]:
+    """Tell what mypy or ruff says to each of WAYS, and when it said so; an empty text is no complaint.
+
+    It is asked at once where it is installed beside this Python; otherwise it was recorded.
+    """
+    if importlib.util.find_spec(tool) is not None:
+        return "asked just now", _ask_about_reexports(tool)
+    held = json.loads(RECORDED.read_text("utf-8"))
+    return f"recorded, version {held['versions'][tool]}", held["reexports"][tool]
+
+
+def _ask_about_reexports(tool: str) -> dict[str, str]:
+    files = {"use.py": "from till import PriceTag\n\nprint(PriceTag)\n", "till/price.py": "class PriceTag: ...\n"}
+    return {way: " ".join(_ask(tool, {**files, "till/__init__.py": text})) for way, text in WAYS.items()}
+
+
+def _ask(tool: str, files: dict[str, str]) -> list[str]:
+    """Let a tool of this Python's look at some files, and give its complaints."""
     options = {
         "mypy": ["--strict", "--cache-dir=/dev/null", "--no-color-output", "use.py"],
-        "ruff": ["check", "--isolated", "--no-cache", "--select=F401,INP", "--output-format=concise", "till", "tests"],
+        "ruff": ["check", "--isolated", "--no-cache", "--select=F401,INP", "--output-format=concise", "."],
     }[tool]
     with tempfile.TemporaryDirectory(prefix="wheelhouse-") as scratch:
-        package_probe.write(Path(scratch), project(on))
+        package_probe.write(Path(scratch), files)
         done = subprocess.run(
             [sys.executable, "-m", tool, *options],
             cwd=scratch,
@@ -245,10 +275,8 @@ def _ask(tool: str, on: frozenset[str]) -> list[Line]:
             text=True,
             env={"NO_COLOR": "1", "PATH": "/usr/bin:/bin"},
         )
-    rows = [row for row in done.stdout.splitlines() if ": error: " in row or " F401 " in row or " INP001 " in row]
-    if not rows:
-        return [["good", "no complaint"]]
-    return [["lacking", _short(row)] for row in rows]
+    marks = (": error: ", " F401 ", " INP001 ")
+    return [_short(row) for row in done.stdout.splitlines() if any(mark in row for mark in marks)]
 
 
 def _short(row: str) -> str:
