@@ -185,6 +185,9 @@ def test_pages_can_be_read(served: Served) -> None:
     """What is mine can be read as JSON, on each site apart; what isn't mine can't."""
     assert [one["name"] for one in served.ask("GET", "/pypi/manage/").json["projects"]] == ["till-slip"]
     assert served.ask("GET", "/testpypi/manage/").json["projects"] == []
+    for reply in (served.ask("GET", "/pypi/manage/"), served.manage("account/token/")):
+        assert "Access-Control-Allow-Origin" not in reply.headers
+        assert reply.headers["Cache-Control"] == "no-store"
     project = served.ask("GET", "/pypi/manage/project/till-slip/").json
     assert [release["version"] for release in project["releases"]] == ["1.0", "1.1"]
     assert served.ask("GET", "/pypi/manage/project/leftpad/").status == 404

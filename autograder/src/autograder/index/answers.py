@@ -15,6 +15,7 @@ __all__ = [
     "moved",
     "negotiate",
     "page",
+    "private",
     "shown",
     "stream",
 ]
@@ -92,6 +93,12 @@ def document(value: Any, headers: Mapping[str, str], *, status: int = 200) -> An
     if reply.status != 304:
         reply.headers |= {"Content-Type": "application/json", "Access-Control-Allow-Origin": "*"}
     return reply
+
+
+def private(value: Any, status: int = 200) -> Answer:
+    """Send a JSON document that is for this client alone, and nobody keeps."""
+    headers = {"Content-Type": "application/json", "Cache-Control": "no-store"}
+    return Answer(status, headers, json.dumps(value).encode() + b"\n")
 
 
 def media_type(query: str, headers: Mapping[str, str]) -> str:

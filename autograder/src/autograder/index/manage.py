@@ -30,7 +30,7 @@ from urllib.parse import urlsplit
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from autograder.index.answers import Answer, document
+from autograder.index.answers import Answer, private
 from autograder.index.contents import Contents
 from autograder.index.form_rules import NAME
 from autograder.index.journal import Change, Event, Journal
@@ -69,9 +69,9 @@ class Management:
         ledger = self._contents.ledger(site, self._journal.events())
         match path:
             case [] | [""] | ["account"] | ["account", ""]:
-                return document(_account(ledger), {})
+                return private(_account(ledger))
             case ["project", name] | ["project", name, ""]:
-                return document(_project(ledger, _mine(ledger, name)), {})
+                return private(_project(ledger, _mine(ledger, name)))
         raise Refused(404, "Not Found")
 
     def post(self, site: str, path: Sequence[str], told: Told, origin: str) -> Answer:
@@ -89,7 +89,7 @@ class Management:
             if self._journal.size > MOST_JOURNAL_BYTES:
                 raise Refused(403, "Read-only mode: nothing more can be changed on this index.")
             answer = step(change, self._contents.ledger(site, change.events))
-        return document(answer, {})
+        return private(answer)
 
     def _step(self, path: Sequence[str], told: Told, host: str) -> _Step:
         match path:

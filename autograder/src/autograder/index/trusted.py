@@ -31,7 +31,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from autograder.index.answers import Answer
+from autograder.index.answers import Answer, private
 from autograder.index.contents import Contents
 from autograder.index.hosts import ISSUER
 from autograder.index.identity import IdentityKey, peek
@@ -54,11 +54,6 @@ _RUN = {
     "event_name": r"[a-z_]{1,40}",
 }
 _DEFAULTS = {"environment": "", "ref": "refs/heads/main", "event_name": "push"}
-
-
-def _json(value: Any, status: int = 200) -> Answer:
-    headers = {"Content-Type": "application/json", "Cache-Control": "no-store"}
-    return Answer(status, headers, json.dumps(value).encode() + b"\n")
 
 
 class Forge:
@@ -87,7 +82,7 @@ class Forge:
                 raise Refused(400, f"{run[name][:80]!r} is no {name.replace('_', ' ')}.")
         text = json.dumps({**run, "until": int(time.time()) + RUN_SECONDS}).encode()
         token = b".".join(base64.urlsafe_b64encode(part) for part in (text, self._mark(text))).decode()
-        return _json({"url": f"{origin}/token?api-version=2.0", "token": token})
+        return private({"url": f"{origin}/token?api-version=2.0", "token": token})
 
     def _mark(self, text: bytes) -> bytes:
         return hmac.digest(self._keys.secret("workflow runs"), text, "sha256")
@@ -100,11 +95,11 @@ class Forge:
         """
         match path:
             case ["token"]:
-                return _json({"count": 1, "value": self._identity.sign(self._claims(query, headers))})
+                return private({"count": 1, "value": self._identity.sign(self._claims(query, headers))})
             case [".well-known", "openid-configuration"]:
-                return _json({"issuer": _ISSUER, "jwks_uri": f"{origin}/.well-known/jwks"})
+                return private({"issuer": _ISSUER, "jwks_uri": f"{origin}/.well-known/jwks"})
             case [".well-known", "jwks"]:
-                return _json({"keys": [self._identity.public()]})
+                return private({"keys": [self._identity.public()]})
         raise Refused(404, "Not Found")
 
     def _claims(self, query: Mapping[str, str], headers: Mapping[str, str]) -> dict[str, Any]:
@@ -169,7 +164,7 @@ class TrustedPublishing:
         """
         if path != ["_", "oidc", "audience"]:
             raise Refused(404, "Not Found")
-        return _json({"audience": site})
+        return private({"audience": site})
 
     def mint(self, site: str, body: bytes, origin: str) -> Answer:
         """Exchange an identity token for an API token.
@@ -181,7 +176,7 @@ class TrustedPublishing:
             return self._mint(site, body, urlsplit(origin).hostname or "index")
         except _Invalid as problem:
             error = {"code": problem.code, "description": problem.description}
-            return _json({"message": "Token request failed", "errors": [error]}, 422)
+            return private({"message": "Token request failed", "errors": [error]}, 422)
 
     def _mint(self, site: str, body: bytes, host: str) -> Answer:
         claims = self._claims(site, body)
@@ -212,7 +207,7 @@ class TrustedPublishing:
                 publisher=publisher.id,
             )
             change.append(event)
-        return _json({"success": True, "token": token, "expires": now + TOKEN_SECONDS})
+        return private({"success": True, "token": token, "expires": now + TOKEN_SECONDS})
 
     def _claims(self, site: str, body: bytes) -> dict[str, Any]:
         try:
@@ -249,13 +244,13 @@ class TrustedPublishing:
         try:
             macaroon = Macaroon.read(json.loads(body)["token"])
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            return _json({"message": "Accepted"}, 202)
+            return private({"message": "Accepted"}, 202)
         with self._journal.change() as change:
             ledger = self._contents.ledger(site, change.events)
             known = ledger.tokens.get(macaroon.identifier)
             if known and known.publisher and macaroon.signed_with(self._keys.token(site, known.id)):
                 change.append(Event(site=site, kind="revoke", project=known.project, details={"id": known.id}))
-        return _json({"message": "Accepted"}, 202)
+        return private({"message": "Accepted"}, 202)
 
 
 def _found(ledger: Ledger, claims: Mapping[str, Any], *, pending: bool) -> Publisher | str:
