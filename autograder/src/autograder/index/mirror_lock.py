@@ -75,7 +75,7 @@ def read_lock(text: str | None = None) -> list[Locked]:
         if match is None:
             raise CourseError(
                 f"Line {number} of the index's mirror.txt is no locked wheel.",
-                "Write the file anew by `python -m autograder.index --lock-mirror`.",
+                "Write the file anew by `course index lock`.",
             )
         found.append(Locked(match[1], match[2], match[3], match[4] or ""))
     return found
@@ -127,7 +127,7 @@ def lock_mirror(source: Path | None = None, target: Path | None = None) -> None:
             for package in _resolve(wanted):
                 found.update(_files(package))
     lines = [str(one) for one in sorted(found, key=lambda one: (one.requirement.lower(), one.filename))]
-    comment = "# Written by `python -m autograder.index --lock-mirror` from mirror.in: one wheel a line.\n"
+    comment = "# Written by `course index lock` from mirror.in: one wheel a line.\n"
     text = comment + "\n".join(lines) + "\n"
     read_lock(text)
     target.write_text(text, "utf-8")
