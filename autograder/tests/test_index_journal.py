@@ -163,6 +163,17 @@ def test_files_are_named_by_their_content(journal: Journal) -> None:
     assert [path.name for path in (journal.folder / "files").iterdir()] == [sha256]
 
 
+def test_what_a_killed_upload_left_is_swept(journal: Journal) -> None:
+    """A file that somebody began long ago goes away with the next; one that is being written stays."""
+    files = journal.folder / "files"
+    files.mkdir(parents=True)
+    for name, age in ((".new-old", 2 * module.LEFT_SECONDS), (".new-young", 1)):
+        (files / name).write_bytes(b"half")
+        os.utime(files / name, (time.time() - age,) * 2)
+    sha256 = journal.keep(b"whole")
+    assert sorted(path.name for path in files.iterdir()) == [".new-young", sha256]
+
+
 @pytest.mark.parametrize("name", ["", "../../etc/passwd", "A" * 64, "a" * 63, "a" * 64 + "\n"])
 def test_no_other_name_is_a_file(journal: Journal, name: str) -> None:
     """Only a SHA-256 is ever made a path."""

@@ -23,6 +23,7 @@ import os
 import re
 import tempfile
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
@@ -31,6 +32,8 @@ from typing import Any, BinaryIO
 
 MOST_BYTES = 16 << 20
 """A journal longer than this is not read further: it comes from a snapshot, so from anyone."""
+LEFT_SECONDS = 3600
+"""After this time nobody is writing a file any more."""
 
 
 def now() -> str:
@@ -254,6 +257,10 @@ class Journal:
         """
         folder = self.folder / "files"
         folder.mkdir(parents=True, exist_ok=True)
+        for left in folder.glob(".new-*"):  # by somebody who was killed
+            with contextlib.suppress(OSError):
+                if time.time() - left.stat().st_mtime > LEFT_SECONDS:
+                    left.unlink()
         handle, name = tempfile.mkstemp(prefix=".new-", dir=folder)
         os.close(handle)
         try:
