@@ -29,7 +29,9 @@ def table(tmp_path: Path) -> Path:
 def ledger(table: Path, *cells: str) -> Ledger:
     """A ledger with one lesson of these cells."""
     page = table.parent / "01-tea.md"
-    page.write_text("---\nkernelspec:\n  name: python3\n  display_name: Python 3\n---\n\n# Tea\n\n" + "\n\n".join(cells))
+    page.write_text(
+        "---\nkernelspec:\n  name: python3\n  display_name: Python 3\n---\n\n# Tea\n\n" + "\n\n".join(cells)
+    )
     return read_ledger(table, [page])
 
 

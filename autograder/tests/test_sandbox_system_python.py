@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from autograder.sandbox import Limits, Place, Sandbox
+from autograder.sandbox.seed import UNUSED_DAYS, forget_unused, note_use
 from autograder.sandbox.system_python import (
     empty_folder,
     executable_name,
@@ -244,3 +245,19 @@ def test_half_a_seed_is_made_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert again == first
     assert (again / "lib" / library_name() / "os.py").is_file()
     assert [entry.name for entry in first.parent.iterdir() if entry.name.startswith(".")] == []
+
+
+def test_what_was_not_used_for_a_month_goes(tmp_path: Path) -> None:
+    """Folders of older editions are removed when a new one is made; what was used this month, and files, stay."""
+    new, used, old = (tmp_path / name for name in ("new", "used", "old"))
+    month = time.time() - (UNUSED_DAYS + 1) * 86_400
+    for folder in (new, used, old):
+        (folder / "lib").mkdir(parents=True)
+        os.utime(folder, (month, month))
+    (tmp_path / "lock").touch()
+    os.utime(tmp_path / "lock", (month, month))
+
+    note_use(used)
+    forget_unused(new)
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["lock", "new", "used"]

@@ -6,6 +6,7 @@
     grade(1)        check one task and give its points (the cell that nbgrader looks at)
     hint()          the next hint
     progress()      how far one is in all lessons and exercises, and where to go on
+    project_page("leftpad")   a project's page on the index, as a browser would show it
     health()        what works on this machine
     lesson("06")    a fresh throw-away workspace for a lesson's own demonstrations
     anatomy()       a picture of a real environment; every module in `pictures/` is one more such function
@@ -26,6 +27,7 @@ def load_ipython_extension(shell: Any) -> None:
     from autograder.jupyter import magics, session
     from autograder.jupyter.overview import health, progress
     from autograder.jupyter.pictures import find_pictures
+    from autograder.jupyter.project_page import project_page
     from autograder.jupyter.words import show_in_words
 
     show_in_words(shell)
@@ -38,6 +40,7 @@ def load_ipython_extension(shell: Any) -> None:
             "hint": session.hint,
             "progress": progress,
             "health": health,
+            "project_page": project_page,
             **find_pictures(),
         },
         interactive=False,

@@ -28,6 +28,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -110,6 +111,7 @@ def seed(say: Callable[[str], None] = lambda _: None) -> Path:
     """
     folder = cache() / "system-python" / _key()
     if (folder / "inner.py").is_file():
+        note_use(folder)
         return folder
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -123,12 +125,32 @@ def seed(say: Callable[[str], None] = lambda _: None) -> Path:
                 if folder.exists():  # what is left of a seed that someone half removed
                     folder.rename(Path(making, "old"))
                 fresh.rename(folder)
+            forget_unused(folder)
     except (OSError, subprocess.SubprocessError, shutil.Error) as error:
         raise SandboxError(
             f"The sandbox's Python can't be made in {folder.parent}: {error}.",
             "Run `course doctor`; WHEELHOUSE_CACHE moves the folder.",
         ) from error
     return folder
+
+
+UNUSED_DAYS = 30
+
+
+def note_use(folder: Path) -> None:
+    """Note in the time of a folder of the cache that it was used, at most once a day."""
+    with contextlib.suppress(OSError):
+        if folder.stat().st_mtime < time.time() - 86_400:
+            os.utime(folder)
+
+
+def forget_unused(folder: Path) -> None:
+    """Remove what stands beside a folder of the cache and wasn't used for 30 days: it is of an older edition of the course."""
+    oldest = time.time() - UNUSED_DAYS * 86_400
+    for other in folder.parent.iterdir():
+        with contextlib.suppress(OSError):
+            if other != folder and other.is_dir() and other.lstat().st_mtime < oldest:
+                shutil.rmtree(other, ignore_errors=True)
 
 
 @contextlib.contextmanager

@@ -31,7 +31,7 @@ from pathlib import Path, PurePosixPath
 from autograder.exceptions import SandboxError
 from autograder.index.mirror import why_pip_failed
 from autograder.places import cache
-from autograder.sandbox.seed import executable_name, library_name, locked, seed
+from autograder.sandbox.seed import executable_name, forget_unused, library_name, locked, note_use, seed
 from autograder.sandbox.system_python import STRONG_PYTHON_HOME, course_uv
 
 __all__ = [
@@ -139,6 +139,7 @@ def provide_tools(say: Callable[[str], None] = lambda _: None) -> Path:
         SandboxError: they can't be had, with the reason.
     """
     if found := tools():
+        note_use(found)
         return found
     folder = cache() / "tools" / tools_key()
     try:
@@ -152,6 +153,7 @@ def provide_tools(say: Callable[[str], None] = lambda _: None) -> Path:
                 if folder.exists():  # what is left of tools that someone half removed
                     folder.rename(Path(making, "old"))
                 fresh.rename(folder)
+            forget_unused(folder)
     except (OSError, subprocess.SubprocessError, shutil.Error) as error:
         raise SandboxError(
             f"The sandbox's tools can't be installed in {folder.parent}: {error}.",
