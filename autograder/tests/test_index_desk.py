@@ -7,8 +7,11 @@ import contextlib
 import gzip
 import io
 import json
+import os
 import resource
 import socket
+import subprocess
+import sys
 import tarfile
 import threading
 import time
@@ -288,3 +291,11 @@ def test_web_page_cannot_click_for_the_learner(served: Served, header: dict[str,
     assert not served.journal.events()
     own = {"Origin": served.url("").rstrip("/"), "Sec_Fetch_Site": "same-origin"}
     assert served.ask("POST", "/pypi/manage/account/token/", b"name=x", **own).status == 200
+
+
+def test_pip_search_is_told_why_it_fails(served: Served) -> None:
+    """`pip search` shows the sentence with which PyPI answers it since 2021."""
+    pip = [sys.executable, "-m", "pip", "search", "--index", served.url("/pypi/pypi"), "till"]
+    ran = subprocess.run(pip, capture_output=True, text=True, env={"PIP_CONFIG_FILE": os.devnull}, timeout=60)
+    assert ran.returncode != 0
+    assert "PyPI no longer supports 'pip search' (or XML-RPC search). Please use http://127.0.0.1" in ran.stderr

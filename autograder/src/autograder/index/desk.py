@@ -7,6 +7,7 @@
     POST /SITE/_/oidc/mint-token, burn-token
     GET, POST /SITE/manage/…             stands for PyPI's web pages, see `manage`
     GET, POST /oidc/…                    the stand-in for a code forge, see `trusted`
+    POST /SITE/pypi                      XML-RPC, of which nothing is left but the sentence that `pip search` shows
     POST /osv/v1/query, querybatch       what is known to be vulnerable
 """
 
@@ -15,6 +16,7 @@ from __future__ import annotations
 __all__ = ["Desk"]
 
 import re
+import xmlrpc.client
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from autograder.index.advisories import answer_osv
@@ -118,6 +120,9 @@ class Desk:
                     if step == "mint-token"
                     else self._trusted.burn(first, told)
                 )
+            case ["pypi"]:
+                _whole(request, body, _MOST_SMALL_BYTES)
+                return _no_search(request)
             case ["manage", *path] if self._writable:
                 form = _whole(request, body, _MOST_SMALL_BYTES).decode("utf-8", "replace")
                 try:
@@ -126,6 +131,17 @@ class Desk:
                     raise Refused(400, "Bad Request") from None
                 return self._management.post(first, [unquote(part) for part in path], fields, request.origin)
         raise Refused(405, "Method Not Allowed", {"Allow": "GET, HEAD"})
+
+
+def _no_search(request: Request) -> Answer:
+    """Tell `pip search` what PyPI tells it, in XML-RPC, whatever else was asked for."""
+    sentence = (
+        "RuntimeError: PyPI no longer supports 'pip search' (or XML-RPC search). "
+        f"Please use {request.origin}/search (via a browser) instead. "
+        "See https://warehouse.pypa.io/api-reference/xml-rpc.html#deprecated-methods for more information."
+    )
+    text = xmlrpc.client.dumps(xmlrpc.client.Fault(-32500, sentence))
+    return Answer(200, {"Content-Type": "text/xml; charset=utf-8", "Cache-Control": "no-store"}, text.encode())
 
 
 def _from_another_page(request: Request) -> bool:
