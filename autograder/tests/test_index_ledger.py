@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from autograder.index import PackageIndex
 from autograder.index.answers import Answer
 from autograder.index.contents import Contents, Seed
 from autograder.index.desk import Desk
@@ -293,6 +294,23 @@ def test_journal_of_a_stranger(tmp_path_factory: pytest.TempPathFactory, told: l
         for file in site.files.values():
             with pytest.raises(FileNotFoundError):
                 site.open(file.sha256)
+
+
+def test_no_hash_of_a_stranger_becomes_a_path(tmp_path: Path) -> None:
+    """Where a journal says a path in place of a hash, the index serves no file from there."""
+    (tmp_path / "hidden").write_text("private")
+    journal = Journal(tmp_path / "published")
+    away = {"metadata_sha256": "../hidden", "provenance_sha256": str(tmp_path / "hidden")}
+    journal.append(Event(site="pypi", kind="create", project="till-slip"))
+    told = {"project": "till-slip", "version": "1.0", "filename": "till_slip-1.0-py3-none-any.whl", "sha256": "b" * 64}
+    journal.append(Event(site="pypi", kind="upload", **told, details=away))  # type: ignore[arg-type]
+    offered = PackageIndex.open().contents(journal.folder)
+    (file,) = offered.sites()["pypi"].projects["till-slip"]
+    assert file.metadata_sha256 == ""
+    assert offered.sites()["pypi"].provenance == {}
+    for path in away.values():
+        with pytest.raises(FileNotFoundError):
+            offered.open(path)
 
 
 def test_damaged_event_is_skipped(tmp_path: Path) -> None:

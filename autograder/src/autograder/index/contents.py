@@ -4,6 +4,8 @@ from __future__ import annotations
 
 __all__ = ["Contents", "Seed"]
 
+import contextlib
+import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -83,11 +85,12 @@ class Contents:
         Raises:
             FileNotFoundError: there is no such file.
         """
+        if not re.fullmatch(r"[0-9a-f]{64}", sha256):
+            # A journal may come from anyone; no name that it makes up becomes a path.
+            raise FileNotFoundError(f"{sha256!r} is no SHA-256")
         if self.journal is not None:
-            try:
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
                 return self.journal.file(sha256).open("rb")
-            except (FileNotFoundError, NotADirectoryError, ValueError):
-                pass
         return self._open_file(sha256)
 
     def _site(self, name: str, events: Sequence[Event]) -> Site:

@@ -24,6 +24,9 @@ TEAM_SITE = "company"
 """On the company's index the learner is a member of the team that owns all projects; elsewhere the seed's belong to strangers."""
 USER = "learner"
 """The name of the one account on each site."""
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_PROJECT = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,200}[a-z0-9])?")
+_FILENAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]{0,250}")
 STATUSES = ("active", "archived", "quarantined", "deprecated")
 
 
@@ -152,7 +155,7 @@ class Ledger:
 
     def _create(self, event: Event) -> None:
         project = event.project
-        if project != canonicalize_name(project) or not project or project in self.projects:
+        if not _PROJECT.fullmatch(project) or project != canonicalize_name(project) or project in self.projects:
             return
         self.projects[project] = {}
         self.ids[project] = str(event.details.get("id", ""))
@@ -167,12 +170,15 @@ class Ledger:
 
     def _upload(self, event: Event) -> None:
         files = self.projects.get(event.project)
-        if files is None or not re.fullmatch(r"[0-9a-f]{64}", event.sha256) or not _version(event.version):
+        if files is None or not _SHA256.fullmatch(event.sha256) or not _version(event.version):
+            return
+        if not _FILENAME.fullmatch(event.filename):
             return
         if event.filename in files or event.filename in self.burned:
             return
         self.taken += max(0, event.size)
         told = {key: value for key, value in event.details.items() if isinstance(value, str)}
+        hashes = {key: value for key, value in told.items() if _SHA256.fullmatch(value)}
         files[event.filename] = IndexFile(
             filename=event.filename,
             project=event.project,
@@ -183,12 +189,12 @@ class Ledger:
             uploaded=event.when,
             requires_python=told.get("requires_python", ""),
             yanked=self._yanked.get((event.project, event.version)),
-            metadata_sha256=told.get("metadata_sha256", ""),
+            metadata_sha256=hashes.get("metadata_sha256", ""),
             sites=(self.site,),
         )
         self.opened.setdefault((event.project, event.version), event.when)
-        if "provenance_sha256" in told:
-            self.provenance[event.sha256] = told["provenance_sha256"]
+        if "provenance_sha256" in hashes:
+            self.provenance[event.sha256] = hashes["provenance_sha256"]
 
     def _yank(self, event: Event) -> None:
         self._mark(event, event.reason)
