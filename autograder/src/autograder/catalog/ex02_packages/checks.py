@@ -444,8 +444,8 @@ def unittest_finds_them(work: Workspace) -> None:
 
 _PYTEST = """
 if ! command -v pytest > /dev/null; then
-  python3 -m venv --without-pip "$2/tools" && uv pip install --quiet --python "$2/tools/bin/python" pytest
-  PATH=$2/tools/bin:$PATH
+  python3 -m pip install --quiet --disable-pip-version-check --target "$2/tools" pytest
+  PATH=$2/tools/bin:$PATH PYTHONPATH=$2/tools; export PYTHONPATH
 fi
 command -v pytest > /dev/null || { echo "$1 none"; exit; }
 cd stock && PYTHONDONTWRITEBYTECODE=1 pytest -q -p no:cacheprovider --junitxml="$2/report.xml" > /dev/null 2>&1
