@@ -7,6 +7,7 @@ import functools
 import hashlib
 import io
 import json
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
@@ -21,6 +22,7 @@ from autograder.index.answers import Answer
 from autograder.index.contents import Contents, Seed
 from autograder.index.desk import Desk
 from autograder.index.journal import Event, Journal
+from autograder.index.ledger import MOST_EVENTS
 from autograder.index.protocol import answer
 from autograder.index.request import Body, Request
 from autograder.index.store import IndexFile
@@ -311,6 +313,27 @@ def test_no_hash_of_a_stranger_becomes_a_path(tmp_path: Path) -> None:
     for path in away.values():
         with pytest.raises(FileNotFoundError):
             offered.open(path)
+
+
+def test_long_history_costs_little(tmp_path: Path) -> None:
+    """A journal made to be slow is gone through in a bounded time, and what is too much of it is left out."""
+    journal = Journal(tmp_path / "published")
+    lines = [Event(site="pypi", kind="create", project="x").line()]
+    for number in range(MOST_EVENTS):
+        told = {"project": "x", "version": "1.0", "filename": f"x-{number}.whl", "sha256": "b" * 64}
+        kind = ("upload", "yank", "upload", "unyank", "upload", "delete")[number % 6]
+        if kind == "delete":
+            told["version"] = "2.0"
+        lines.append(Event(site="pypi", kind=kind, **told).line())  # type: ignore[arg-type]
+    journal.folder.mkdir()
+    journal.path.write_bytes(b"".join(lines))
+    begun = time.perf_counter()
+    offered = contents(journal.folder)
+    assert len(offered.sites()["pypi"].projects["x"]) == MOST_EVENTS // 2
+    assert time.perf_counter() - begun < 20
+    desk = Desk(offered)
+    assert post(desk, "/pypi/manage/account/token/", b"").status == 403
+    assert post(desk, "/testpypi/manage/account/token/", b"").status == 200
 
 
 def test_damaged_event_is_skipped(tmp_path: Path) -> None:

@@ -24,6 +24,8 @@ TEAM_SITE = "company"
 """On the company's index the learner is a member of the team that owns all projects; elsewhere the seed's belong to strangers."""
 USER = "learner"
 """The name of the one account on each site."""
+MOST_EVENTS = 5000
+"""On one site. Going through them takes a second at worst, whoever wrote them."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _PROJECT = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,200}[a-z0-9])?")
 _FILENAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]{0,250}")
@@ -97,17 +99,20 @@ class Ledger:
         self.publishers: dict[str, Publisher] = {}
         self.used: set[str] = set()
         """`jti` of identity tokens that were exchanged."""
-        self.opened: dict[tuple[str, str], str] = {}
-        """(project, version) -> when its first file was published here."""
         self.taken = 0
         """How many bytes were ever uploaded; what was deleted since still lies there."""
         self.serial = 0
-        self._seeded = frozenset(seed)
         self._yanked: dict[tuple[str, str], str | None] = {}
         for event in events:
-            if event.site == site and (apply := _KINDS.get(event.kind)) is not None:
+            if event.site == site and (apply := _KINDS.get(event.kind)) is not None and self.serial < MOST_EVENTS:
                 self.serial += 1
                 apply(self, event)
+        self._mark_yanked()
+
+    @property
+    def full(self) -> bool:
+        """Say whether no more may be written: what comes after so many events isn't read."""
+        return self.serial > MOST_EVENTS - 10
 
     @property
     def user_id(self) -> str:
@@ -188,27 +193,26 @@ class Ledger:
             size=event.size,
             uploaded=event.when,
             requires_python=told.get("requires_python", ""),
-            yanked=self._yanked.get((event.project, event.version)),
             metadata_sha256=hashes.get("metadata_sha256", ""),
             sites=(self.site,),
         )
-        self.opened.setdefault((event.project, event.version), event.when)
         if "provenance_sha256" in hashes:
             self.provenance[event.sha256] = hashes["provenance_sha256"]
 
     def _yank(self, event: Event) -> None:
-        self._mark(event, event.reason)
+        # A whole release is yanked, as on PyPI: a file that comes later is yanked, too.
+        self._yanked[event.project, event.version] = event.reason
 
     def _unyank(self, event: Event) -> None:
-        self._mark(event, None)
+        self._yanked[event.project, event.version] = None
 
-    def _mark(self, event: Event, reason: str | None) -> None:
-        # A whole release is yanked, as on PyPI: a file that comes later is yanked, too.
-        self._yanked[event.project, event.version] = reason
-        files = self.projects.get(event.project, {})
-        for filename, file in files.items():
-            if file.version == event.version:
-                files[filename] = replace(file, yanked=reason)
+    def _mark_yanked(self) -> None:
+        for project in {project for project, _ in self._yanked}:
+            files = self.projects.get(project, {})
+            for filename, file in files.items():
+                reason = self._yanked.get((project, file.version), file.yanked)
+                if reason != file.yanked:
+                    files[filename] = replace(file, yanked=reason)
 
     def _delete(self, event: Event) -> None:
         files = self.projects.get(event.project, {})
@@ -216,7 +220,7 @@ class Ledger:
             if event.filename in ("", filename) and event.version in ("", file.version):
                 self.burned.add(filename)
                 del files[filename]
-        if event.version and event.version not in self.versions(event.project):
+        if event.version and all(file.version != event.version for file in files.values()):
             self._yanked.pop((event.project, event.version), None)
         if not event.version and not event.filename:
             self.projects.pop(event.project, None)

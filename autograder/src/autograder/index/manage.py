@@ -86,9 +86,10 @@ class Management:
                 raise Refused(400, f"The field {key[:40]!r} is too long.")
         step = self._step(path, told, urlsplit(origin).hostname or "index")
         with self._journal.change() as change:
-            if self._journal.size > MOST_JOURNAL_BYTES:
+            ledger = self._contents.ledger(site, change.events)
+            if ledger.full or self._journal.size > MOST_JOURNAL_BYTES:
                 raise Refused(403, "Read-only mode: nothing more can be changed on this index.")
-            answer = step(change, self._contents.ledger(site, change.events))
+            answer = step(change, ledger)
         return private(answer)
 
     def _step(self, path: Sequence[str], told: Told, host: str) -> _Step:

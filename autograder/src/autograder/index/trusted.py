@@ -182,6 +182,8 @@ class TrustedPublishing:
         claims = self._claims(site, body)
         with self._journal.change() as change:
             ledger = self._contents.ledger(site, change.events)
+            if ledger.full:
+                raise _Invalid("not-enabled", "nothing more can be changed on this index")
             pending = _found(ledger, claims, pending=True)
             if isinstance(pending, Publisher) and claims["jti"] not in ledger.used:
                 self._create(change, ledger, pending)

@@ -95,7 +95,8 @@ class Uploads:
                 ledger = self._contents.ledger(site, change.events)
                 if upload.known(ledger):
                     return Answer(200)
-                if self._journal.size > MOST_JOURNAL_BYTES or ledger.taken + sent.size > MOST_SITE_BYTES:
+                full = ledger.full or ledger.taken + sent.size > MOST_SITE_BYTES
+                if full or self._journal.size > MOST_JOURNAL_BYTES:
                     raise Refused(403, "Read-only mode: Uploads are temporarily disabled.")
                 if form.first("attestations"):
                     provenance = upload.provenance(ledger)
