@@ -48,6 +48,8 @@ def test_it_goes_back_as_pip_does(live: LiveWorkspace) -> None:
     ]
     assert board["steps"][1]["pins"] == {"webfw": "2.0"}
     assert board["steps"][1]["crossed"]["netcore"]["1.1"] == "webfw 2.0 wants netcore>=2.0"
+    assert set(board["steps"][2]["crossed"]["netcore"]) == {"2.0", "1.1", "1.0"}
+    assert board["steps"][2]["tried"] == ["stock-count", "1.0"]
     assert board["steps"][3]["crossed"]["webfw"] == {"2.0": "tried, and given up"}
     assert board["outcome"] == "It ends with `netcore 1.1`, `stock-count 1.0` and `webfw 1.2`."
     assert board["same"]
@@ -63,7 +65,10 @@ def test_one_command_refuses_and_two_do_damage(live: LiveWorkspace) -> None:
     two = search(live, "moderntool legacytool==1.0", two=True)
     assert two["commands"] == ["pip install moderntool", "pip install legacytool==1.0"]
     assert two["outcome"] == "Damage: `moderntool` 1.0 needs `shoplib>=2`, and `shoplib` 1.9 is there."
-    assert two["steps"][-1]["bad"] == ["moderntool"]
+    last = two["steps"][-1]
+    assert last["bad"] == ["moderntool"]
+    assert last["installed"]["shoplib"] == "1.9"
+    assert sorted(last["wants"]["shoplib"]) == [["shoplib<2", "legacytool 1.0"], ["shoplib>=2", "moderntool 1.0"]]
     assert "exit status 0 and 0" in two["pip"]["says"]
     assert two["pip"]["says"].endswith("`pip check` ends with 1.")
     assert one["same"]

@@ -155,7 +155,7 @@ def _board(
         steps = [*steps[:-1], _step(model["steps"][-1], commands)]
     outcome, damage = _outcome(model)
     if damage:
-        steps.append({**steps[-1], "says": outcome, "mark": "bad", "kind": "damage", "bad": damage})
+        steps.append(_damage(outcome, damage, model["installed"], projects))
     theirs = {str(canonicalize_name(name)): version for name, version in real["installed"].items()}
     return {
         "text": text,
@@ -209,6 +209,16 @@ def _step(raw: dict[str, Any], commands: list[list[str]]) -> dict[str, Any]:
         "wants": raw["wants"],
         "installed": raw["installed"],
     }
+
+
+def _damage(outcome: str, damaged: list[str], installed: dict[str, str], projects: Projects) -> dict[str, Any]:
+    """Show what is installed in the end, and what all of it wants: the question that no command has asked."""
+    wants: dict[str, list[list[str]]] = {}
+    for name, version in installed.items():
+        for needed in projects[name][version]["requires"]:
+            wants.setdefault(Requirement(needed).name, []).append([needed, f"{name} {version}"])
+    marks = {"kind": "damage", "says": outcome, "mark": "bad", "tried": None, "bad": damaged}
+    return {**marks, "pins": {}, "crossed": {}, "wants": wants, "installed": installed}
 
 
 def _outcome(model: dict[str, Any]) -> tuple[str, list[str]]:

@@ -84,7 +84,7 @@ class ResolverBoard(Picture):
             cells = []
             for version in column["releases"]:
                 reason = last["crossed"].get(column["name"], {}).get(version, "")
-                if last["pins"].get(column["name"]) == version:
+                if version in (last["pins"].get(column["name"]), last["installed"].get(column["name"])):
                     cells.append(f"<strong>✓ {html.escape(version)}</strong>")
                 elif reason:
                     cells.append(f"<del>{html.escape(version)}</del> ({html.escape(reason)})")

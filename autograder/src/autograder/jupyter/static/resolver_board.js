@@ -47,7 +47,7 @@ function render({ model, el }) {
       make("div", { class: "wh-controls" }, first, back, next, last, count),
       says,
       board,
-      make("p", { class: "wh-quiet" }, "✓ chosen   ■ installed by a command before   ✗ crossed out   ↩ tried, and given up   ⚠ damaged"),
+      make("p", { class: "wh-quiet" }, "✓ chosen   ■ installed   ✗ crossed out   ↩ tried, and given up   ⚠ damaged"),
       make("div", { class: "wh-two" }, make("section", { "aria-label": "The model" }, make("h4", {}, "The search (a model)"), outcome, tools), make("section", { "aria-label": "The real pip" }, make("h4", {}, "What the real pip did"), pip)),
       make("details", {}, make("summary", {}, "All steps, as a list"), all),
     ),
@@ -59,7 +59,7 @@ function render({ model, el }) {
     const chosen = step.pins[name] === version;
     const there = step.installed[name] === version;
     const reason = (step.crossed[name] || {})[version] || "";
-    if (step.kind === "damage" && there) return step.bad.includes(name) ? ["damaged", "⚠", "installed, and damaged"] : ["chosen", "■", "installed"];
+    if (step.kind === "damage") return !there ? ["free", "", "not installed"] : step.bad.includes(name) ? ["damaged", "⚠", "installed, and damaged"] : ["chosen", "■", "installed"];
     if (step.tried && step.tried[0] === name && step.tried[1] === version) return ["tried", "?", "looked at now"];
     if (chosen) return ["chosen", "✓", there ? "installed, and kept" : "chosen"];
     if (reason) return ["crossed", reason.includes("given up") ? "↩" : "✗", (there ? "installed; " : "") + `crossed out: ${reason}`, there];

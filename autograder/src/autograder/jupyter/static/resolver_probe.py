@@ -101,7 +101,11 @@ class Recorder(resolvelib.BaseReporter):
         self.steps.append({"kind": kind, "pins": dict(self.pins), "crossed": self.crossed, "wants": self.wants, **more})
 
     def rejecting_candidate(self, criterion, candidate):
-        self.add("reject", name=candidate.name, version=candidate.version, because=_because(criterion.information))
+        about = list(criterion.information)
+        name = about[0].requirement.name
+        self.add("reject", name=candidate.name, version=candidate.version, because=_because(about))
+        crossed = {**self.crossed, name: self.cells(name, about, ())}  # as it would be with this candidate
+        self.steps[-1].update(crossed=crossed, wants={**self.wants, name: _because(about)})
 
     def pinning(self, candidate):
         kept = self.installed.get(candidate.name) == candidate.version
@@ -125,20 +129,24 @@ class Recorder(resolvelib.BaseReporter):
         """Note who wants what now, and which cells that crosses out."""
         self.crossed = {}
         self.wants = {name: _because(one.information) for name, one in criteria.items()}
-        for name, releases in self.index.projects.items():
+        for name in self.index.projects:
             about = list(criteria[name].information) if name in criteria else []
             given_up = {one.version for one in criteria[name].incompatibilities} if name in criteria else set()
-            cells = {}
-            for version in releases:
-                against = [one for one in about if not one.requirement.specifier.contains(version, prereleases=True)]
-                out = self.index.excluded(name, version, [one.requirement for one in about])
-                if against:
-                    cells[version] = " and ".join(f"{who} wants {text}" for text, who in _because(against))
-                elif out:
-                    cells[version] = out
-                elif version in given_up:
-                    cells[version] = "tried, and given up"
-            self.crossed[name] = cells
+            self.crossed[name] = self.cells(name, about, given_up)
+
+    def cells(self, name, about, given_up):
+        """Say for each release of a project that can't be taken why."""
+        cells = {}
+        for version in self.index.projects[name]:
+            against = [one for one in about if not one.requirement.specifier.contains(version, prereleases=True)]
+            out = self.index.excluded(name, version, [one.requirement for one in about])
+            if against:
+                cells[version] = " and ".join(f"{who} wants {text}" for text, who in _because(against))
+            elif out:
+                cells[version] = out
+            elif version in given_up:
+                cells[version] = "tried, and given up"
+        return cells
 
 
 def _because(information):
