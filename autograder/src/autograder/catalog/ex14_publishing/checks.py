@@ -237,41 +237,28 @@ pip install --quiet --no-deps --target "$new" "$1" && PYTHONPATH=$new python3 -c
 
 @check(
     task=3,
-    points=2,
+    points=3,
     hints=[
         "Two wishes at once: who doesn't name a version must not get 1.0.2, and who names it must. Deleting fulfils only one of them.",
         "PEP 592 has a state between offered and gone. `pypi-manage --help` names it.",
-        "It is done to one release of a project: `pypi-manage yank --help` shows what to give.",
+        "It is done to one release of a project, and can be given a reason, which installers show: `pypi-manage yank --help`. A yank without one can be taken back, and done again.",
     ],
 )
 def bad_release_is_withdrawn(work: Workspace) -> None:
-    """`receipt-footer` 1.0.2 is on PyPI, and yanked."""
-    if work.published("pypi").release("receipt-footer", "1.0.2").yanked is None:
+    """`receipt-footer` 1.0.2 is on PyPI, yanked, and the yank says why."""
+    reason = work.published("pypi").release("receipt-footer", "1.0.2").yanked
+    if reason is None:
         raise Failed(
             expected="`receipt-footer` 1.0.2 is yanked.",
             found="`receipt-footer` 1.0.2 is offered to everybody who doesn't name a version.",
             next_step=_LIST,
             evidence=r"1\.0\.2  receipt",
         )
-
-
-@check(
-    task=3,
-    points=1,
-    after=bad_release_is_withdrawn,
-    hints=[
-        "The museum shop will see a warning each night. What does it tell them?",
-        "A yank may have a reason, which installers show to whoever pins the release. Yours has none.",
-        "Take the yank back with `pypi-manage unyank`, and yank again with `--reason`.",
-    ],
-)
-def a_reason_is_given(work: Workspace) -> None:
-    """The yank of 1.0.2 says why."""
-    reason = work.published("pypi").release("receipt-footer", "1.0.2").yanked or ""
     if len(re.findall(r"\w\w", reason)) < 3:
+        said = f"The reason given is {code(reason)}" if reason.strip() else "1.0.2 is yanked without a reason"
         raise Failed(
             expected="Whoever still installs 1.0.2 is told what is wrong with it.",
-            found=f"The reason given is {code(reason)}." if reason.strip() else "1.0.2 is yanked without a reason.",
+            found=f"{said}: the museum shop will see a warning each night, and not learn from it what to do.",
             next_step=_LIST,
             evidence=r"1\.0\.2\s+yanked",
         )

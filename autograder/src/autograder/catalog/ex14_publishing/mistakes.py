@@ -165,6 +165,13 @@ MISTAKES = [
         says=r"`cash-rounding 1\.0\.0\.post1`",
     ),
     Mistake(
+        "yanked the wrong one of the two",
+        task=2,
+        commands=_MEND + _BUMP + _SEND + 'pypi-manage yank cash-rounding 1.0.1 --reason "Rounds down only"',
+        caught_by=checks.mended_release_is_out,
+        says=r"1\.0\.1 is yanked",
+    ),
+    Mistake(
         "put the new one in the place of the old one",
         task=2,
         commands=_MEND + _BUMP + _SEND + "pypi-manage delete cash-rounding 1.0.0 --yes",
@@ -212,20 +219,20 @@ MISTAKES = [
         task=3,
         commands='pypi-manage yank receipt-footer 1.0.1 --reason "Take the newer one"',
         caught_by=checks.bad_release_is_withdrawn,
-        says=r"1\.0\.2` is offered to everybody",
+        says=r"`receipt-footer` 1\.0\.2 is offered",
     ),
     Mistake(
         "archived the project",
         task=3,
         commands='pypi-manage status receipt-footer archived --reason "Something is wrong with it"',
         caught_by=checks.bad_release_is_withdrawn,
-        says=r"1\.0\.2` is offered to everybody",
+        says=r"`receipt-footer` 1\.0\.2 is offered",
     ),
     Mistake(
         "yanked it without a word",
         task=3,
         commands="pypi-manage yank receipt-footer 1.0.2",
-        caught_by=checks.a_reason_is_given,
+        caught_by=checks.bad_release_is_withdrawn,
         says=r"without a reason",
     ),
     Mistake(
