@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,8 +11,11 @@ import pytest
 
 import autograder
 from autograder.index import PackageIndex
+from autograder.index.form_rules import check_form, read_metadata
+from autograder.index.multipart import Form
+from autograder.index.refusal import Refused
 from index_clients import client
-from index_publishing import Served, serving, wheel
+from index_publishing import Served, fields, serving, wheel
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +83,42 @@ def test_form_that_breaks_a_rule(
     assert reply.reason.startswith(sentence), reply.reason
     assert served.events("upload") == []
     assert served.events("create") == []
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("version", "9" * 5000),
+        ("version", "1." * 100_000 + "1"),
+        ("requires_dist", "x; " + "(" * 5000),
+        ("requires_dist", "x[" + "a," * 100_000 + "a]"),
+        ("license_expression", "(" * 4000 + "MIT" + ")" * 4000),
+        ("license_expression", "MIT OR " * 100_000 + "MIT"),
+        ("author_email", "a@" * 200_000),
+        ("author_email", "(" * 8000),
+        ("author_email", "<" * 8000),
+        ("author_email", "a," * 4000),
+        ("description_content_type", "text/markdown;" + "a=b;" * 2000),
+        ("home_page", "http://" + "[" * 8000),
+        ("classifiers", "x" * 8000),
+        ("name", "a" + "-" * 8000 + "!"),
+        ("x" * 5000, "y" * 10_000),
+        ("summary", "y" * 1_900_000),
+    ],
+    ids=lambda value: value[:24],
+)
+def test_value_that_is_made_to_be_slow(field: str, value: str) -> None:
+    """Values on which a parser could spend minutes, or break, are soon read, or refused."""
+    filename, data = wheel("till-slip", "1.0")
+    told = fields("till-slip", "1.0", filename, data) | {field: value}
+    form = Form({name: [one] if isinstance(one, str) else one or [] for name, one in told.items()})
+    begun = time.perf_counter()
+    try:
+        check_form(form)
+        read_metadata(form)
+    except Refused as refused:
+        assert (refused.status, len(refused.sentence) < 20_000) == (400, True)
+    assert time.perf_counter() - begun < 5
 
 
 RENDERING = """\

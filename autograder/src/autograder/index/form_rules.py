@@ -66,6 +66,9 @@ _LISTS = {
     ]
 }
 _VERSIONS = ("1.0", "1.1", "1.2", "2.1", "2.2", "2.3", "2.4", "2.5")
+_MOST_LETTERS = 8192
+"""Of one value. PyPI knows no such bound, but some of what is standard to read them with takes its time over long ones."""
+_LONG = ("description", "license", "attestations")
 _FIRST = ("metadata-version", "name", "version")
 """Errors that tend to cause the others are told first."""
 
@@ -80,6 +83,9 @@ def check_form(form: Form) -> None:
         raise Refused(400, "Unknown protocol version.")
     if form.odd:
         raise Refused(400, f"{form.odd}: Should not be a tuple.")
+    for field, values in form.fields.items():
+        if field not in _LONG and any(len(value) > _MOST_LETTERS for value in values):
+            raise Refused(400, f"Invalid value for {field[:40]}. Error: It is too long.")
     name = form.first("name")
     if not name:
         raise _invalid_field("Name", name, "This field is required.")
@@ -127,6 +133,8 @@ def read_metadata(form: Form) -> Metadata:
             problems += _problems(metadata)
         except ExceptionGroup as group:
             problems += [error for error in group.exceptions if isinstance(error, InvalidMetadata)]
+        except (ValueError, RecursionError):
+            metadata = None  # a number of thousands of digits, a thousand brackets
     if metadata is not None and not problems:
         return metadata
     fields = [problem.field for problem in problems]
