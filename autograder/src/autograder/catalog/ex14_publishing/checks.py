@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 import secrets
+from pathlib import Path
 from typing import NoReturn
 
 from packaging.version import Version
@@ -320,6 +321,13 @@ _TRY = "signs/try.sh"
 )
 def sign_writer_is_tried_out(work: Workspace) -> None:
     """`signs/try.sh` makes `signs/.venv`, with `sign-writer` 0.3 from TestPyPI and all that it needs."""
+    if work.file(_TRY).require().content == (Path(__file__).parent / "start" / _TRY).read_bytes():
+        raise Failed(  # known without a trial
+            expected=f"{code(_TRY)} installs `sign-writer` and what it needs, and ends well.",
+            found=f"{code(_TRY)} is as you found it: it looks for everything on TestPyPI, where `leftpad` isn't.",
+            next_step=f"Run {command('bash', _TRY)} and read what it says.",
+            evidence="leftpad",
+        )
     status, there = _try_out(work)
     expected = f"{code(_TRY)} installs `sign-writer` and what it needs, and ends well."
     step = f"Run {command('bash', _TRY)} and read what it says."
@@ -626,6 +634,7 @@ def zizmor_finds_nothing(work: Workspace) -> None:
     task=5,
     points=1,
     acts=True,
+    after=build_and_publish_are_apart,
     hints=[
         "What a forge doesn't understand in a workflow it refuses, or ignores. `check-jsonschema` knows the keys there are.",
         "`check-jsonschema --builtin-schema vendor.github-workflows menu/.github/workflows/publish.yml` names what it doesn't know under *Best Match*.",
