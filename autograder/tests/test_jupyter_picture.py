@@ -60,6 +60,18 @@ def test_questions_are_answered_one_at_a_time() -> None:
     assert sorted(picture.doubled) == [4, 6]
 
 
+def test_a_question_is_heard_while_another_one_is_answered() -> None:
+    """What waits for its turn was heard at once: the page must not take the kernel for dead."""
+    picture = Twice()
+
+    with picture._one_at_a_time:
+        picture._on_message(None, {"ask": {"number": 2}, "number": 11}, None)
+        assert picture.heard == 11
+        assert picture.answered == 0
+
+    _wait(picture, 11)
+
+
 def test_what_cannot_be_answered_is_told_and_forgotten() -> None:
     """A problem is a sentence with its next step; the next answer clears it."""
     picture = Twice()

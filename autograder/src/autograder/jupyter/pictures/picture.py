@@ -39,6 +39,8 @@ class Picture(anywidget.AnyWidget):
 
     problem = traitlets.Unicode("").tag(sync=True)
     """Why the last question has no answer: a sentence and the next step; empty if it has one."""
+    heard = traitlets.Int(0).tag(sync=True)
+    """The number of the last question that came here: the page takes silence for a kernel that is gone."""
     answered = traitlets.Int(0).tag(sync=True)
     """The number of the last question that was dealt with."""
 
@@ -70,6 +72,7 @@ class Picture(anywidget.AnyWidget):
     def _on_message(self, _: Any, message: dict[str, Any], __: Any) -> None:
         question, number = message.get("ask"), message.get("number")
         if isinstance(question, dict) and isinstance(number, int):
+            self.heard = number
             threading.Thread(target=self.ask, args=(question, number), daemon=True).start()
 
     def _repr_mimebundle_(self, **options: Any) -> tuple[dict[str, Any], dict[str, Any]]:

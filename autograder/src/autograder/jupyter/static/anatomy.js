@@ -11,6 +11,7 @@ function render({ model, el }) {
   const panel = make("div", { class: "wh-panel", role: "region", "aria-label": "The chosen file", "aria-live": "polite" });
   const top = make("div", { class: "wh-top" }, make("code", {}, `${environment}/`));
   const root = make("section", { class: "wh-picture wh-anatomy", "aria-label": `Anatomy of ${environment}` }, make("div", { class: "wh-left" }, top, tree), panel);
+  keepKeys(root);
   el.append(root);
 
   const rows = parts.map((part, index) => {
@@ -39,10 +40,7 @@ function render({ model, el }) {
     if (event.key === "ArrowRight" && parts[current + 1]?.level > parts[current].level) steps.ArrowRight = current + 1;
     if (event.key in steps) {
       event.preventDefault();
-      event.stopPropagation();
       choose(Math.min(rows.length - 1, Math.max(0, steps[event.key])), true);
-    } else if (event.key !== "Tab" && event.key !== "Escape") {
-      event.stopPropagation(); // the notebook's own shortcuts delete cells
     }
   });
 

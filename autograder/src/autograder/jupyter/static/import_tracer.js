@@ -8,6 +8,7 @@ function render({ model, el }) {
   const serial = Math.random().toString(36).slice(2);
   let lit = 0;
   let clock = null;
+  let drawn = false;
 
   const statement = make("input", { type: "text", id: `statement-${serial}`, maxlength: "200", spellcheck: "false", autocomplete: "off" });
   const path = make("input", { type: "text", id: `path-${serial}`, maxlength: "200", spellcheck: "false", autocomplete: "off", placeholder: "empty" });
@@ -59,6 +60,7 @@ function render({ model, el }) {
   }
 
   function draw() {
+    drawn = true;
     const shown = model.get("trace");
     command.textContent = `${shown.command}      # ${shown.statement}`;
     entries.replaceChildren(
@@ -125,11 +127,14 @@ function render({ model, el }) {
     if (run.disabled) return;
     stop();
     run.disabled = true;
+    drawn = false;
     status.replaceChildren("A Python is started in the sandbox …");
     const start = choices.find(({ radio }) => radio.checked)?.radio.value || "script";
     ask(model, { statement: statement.value, start, pythonpath: path.value }).then((problem) => {
       run.disabled = false;
+      if (document.activeElement === document.body) run.focus(); // a button that is switched off loses the focus
       if (problem) status.replaceChildren(...inline(problem));
+      else if (!drawn) play(); // nothing happened otherwise than before
     });
   });
   model.on("change:trace", draw);

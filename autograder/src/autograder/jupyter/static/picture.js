@@ -1,5 +1,8 @@
 // What all pictures share (see pictures/picture.py). What was read only ever becomes text, never markup.
-const PATIENCE = 60000; // milliseconds to wait for an answer
+const HEARING = 6000; // milliseconds until the kernel must have said that it heard a question
+const PATIENCE = 60000; // milliseconds to wait for the answer, once it was heard
+const GONE = "There is no answer: this notebook's kernel is gone, or busy with a cell. When no cell is running, run this cell again.";
+const LATE = "There is no answer yet, and it should be there: run this cell again.";
 
 function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
@@ -21,18 +24,31 @@ function inline(text) {
 }
 
 // Ask the kernel; the promise ends with "" when the traits have changed, or with the reason why there is no answer.
+// A kernel that is there says at once that it heard, even while a cell runs; an answer that comes too late still changes the traits.
 function ask(model, question, patience = PATIENCE) {
   return new Promise((resolve) => {
-    const number = (model.get("answered") % 1000000) + 1 + Math.floor(Math.random() * 1000000);
-    const clock = setTimeout(() => end("There is no answer: run this cell again."), patience);
-    const onAnswer = () => model.get("answered") === number && end(model.get("problem"));
+    const number = 1 + Math.floor(Math.random() * 1000000000);
+    let clock = setTimeout(() => end(GONE), HEARING);
+    const watched = {
+      "change:heard": () => {
+        if (model.get("heard") !== number) return;
+        clearTimeout(clock);
+        clock = setTimeout(() => end(LATE), patience);
+      },
+      "change:answered": () => model.get("answered") === number && end(model.get("problem")),
+      comm_live_update: () => end(GONE), // the kernel was lost on the way
+    };
     function end(problem) {
       clearTimeout(clock);
-      model.off("change:answered", onAnswer);
+      for (const [event, react] of Object.entries(watched)) model.off(event, react);
       resolve(problem);
     }
-    model.on("change:answered", onAnswer);
-    model.send({ ask: question, number });
+    for (const [event, react] of Object.entries(watched)) model.on(event, react);
+    try {
+      model.send({ ask: question, number });
+    } catch {
+      end(GONE);
+    }
   });
 }
 
