@@ -36,11 +36,10 @@ class PyprojectForm(Picture):
     """The last build; empty before the first one."""
 
     def __init__(self, live: LiveWorkspace, fields: dict[str, str]) -> None:
-        """Show these fields, and build them once, so that there is something to see."""
+        """Show these fields and what is to be said of them; nothing is built before it is asked for."""
         self._workspace = live
         super().__init__()
         self._look_at(fields)
-        self.built = asdict(build(live, self.fields))
 
     def _look_at(self, fields: dict[str, Any]) -> None:
         cleaned = clean(fields)

@@ -19,7 +19,7 @@ function render({ model, el }) {
   const notes = {};
   let clock = null;
   let asking = false;
-  let again = false;
+  let next = null; // what was wanted while the kernel had another question
 
   const form = make("form", { class: "wh-left", "aria-label": "What the project says of itself" });
   for (const [name, label, hint, rows] of LABELS) {
@@ -80,7 +80,10 @@ function render({ model, el }) {
 
   function drawBuilt() {
     const done = model.get("built");
-    if (!done.backend) return;
+    if (!done.backend) {
+      built.replaceChildren(make("p", { class: "wh-quiet" }, "Nothing has been made of it yet."));
+      return;
+    }
     const head = make("h4", {}, done.stopped ? `✗ ${done.backend} stopped` : `Built by ${done.backend}`, make("span", { class: "wh-old wh-quiet" }));
     if (done.stopped) {
       built.replaceChildren(head, make("pre", { tabindex: "0", role: "group", "aria-label": "What the backend said" }, done.stopped));
@@ -95,24 +98,24 @@ function render({ model, el }) {
     drawStale();
   }
 
-  // one question at a time: what was typed meanwhile is asked when the answer is there
+  // one question at a time: what was typed or pressed meanwhile is asked when the answer is there
   function look(building) {
     if (asking) {
-      again = true;
+      next = building || next === true;
       return;
     }
     asking = true;
-    again = false;
+    next = null;
     if (building) {
-      button.disabled = true;
+      button.setAttribute("aria-disabled", "true"); // not `disabled`, which would take the focus away
       say(`${inputs.backend.value} builds in the sandbox …`);
     }
-    ask(model, { fields: fields(), build: building }, building ? 90000 : 10000).then((problem) => {
+    ask(model, { fields: fields(), build: building }, 90000).then((problem) => {
       asking = false;
-      button.disabled = false;
+      button.removeAttribute("aria-disabled");
       if (problem) say(...inline(problem));
       else count();
-      if (again) look(false);
+      if (next !== null) look(next);
     });
   }
 
@@ -125,7 +128,7 @@ function render({ model, el }) {
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     clearTimeout(clock);
-    if (!button.disabled) look(true);
+    if (!button.hasAttribute("aria-disabled")) look(true);
   });
   model.on("change:toml", drawFile);
   model.on("change:problems", drawFile);
