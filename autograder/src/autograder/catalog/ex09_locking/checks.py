@@ -81,7 +81,16 @@ _TILL = "till/requirements.txt"
 def shoplib_has_moved(work: Workspace) -> None:
     """`till/requirements.txt` pins `shoplib` to a release 2."""
     of_requirements(work, _TILL)
-    work.requirements(_TILL).pin("shoplib", ">=2,<3")
+    requirements = work.requirements(_TILL)
+    line = requirements.line("shoplib")
+    if line.pin is None or line.pin.major != 2:
+        raise Failed(
+            expected=f"{code(_TILL)} pins `shoplib` to a release 2.",
+            found=f"Line {line.number} pins `shoplib` to {line.pin}. A compiler keeps what stands in a lock as long as it fits the wishes: "
+            "it has to be told what may move.",
+            next_step=f"Run {command('sed', '-n', f'{line.number}p', _TILL)} to see the line.",
+            evidence=r"^shoplib",
+        )
 
 
 @check(
@@ -395,10 +404,14 @@ def _wishes_stay(work: Workspace, path: str, wanted: Mapping[str, str]) -> None:
     differs = [name for name in {*asked, *wanted} if asked.get(name) != SpecifierSet(wanted.get(name, "===nothing"))]
     raise Failed(
         expected=f"{code(path)} says what is wanted, as you found it; the pins stand in the lock.",
-        found=f"{code(path)} asks for something else now: look at {listing(differs)}.",
+        found=f"{code(path)} asks for something else now: look at {listing(differs)}. "
+        "A wish that is a pin never moves again, and nobody will remember why.",
         next_step=f"Run {command('cat', path)} to see what it asks for.",
         evidence="|".join(seen(name) for name in differs if name in asked) or r"\S|\A\s*\Z",
     )
+
+
+_FOLLOW = " The lock was right: it is the environment that has to follow."
 
 
 def _as_before(path: str, lock: Lock, before: Lock, but: str = "") -> None:
@@ -410,7 +423,8 @@ def _as_before(path: str, lock: Lock, before: Lock, but: str = "") -> None:
         steps = listing(f"{name} {before[name].version} -> {lock[name].version}" for name in moved)
         raise Failed(
             expected=expected,
-            found=f"{steps} moved{', too' if but else ''}.",
+            found=f"{steps} moved{', too: newer releases were let in that nobody asked for.' if but else '.'}"
+            + (_FOLLOW if path == _STOCK else ""),
             next_step=look,
             evidence=seen(f"{moved[0]}=="),
         )
@@ -418,8 +432,8 @@ def _as_before(path: str, lock: Lock, before: Lock, but: str = "") -> None:
         if names:
             raise Failed(
                 expected=expected,
-                found=f"{listing(names)} {'is' if len(names) == 1 else 'are'} {what} in it. "
-                + ("The lock was right: it is the environment that has to follow." if path == _STOCK else ""),
+                found=f"{listing(names)} {'is' if len(names) == 1 else 'are'} {what} in it."
+                + (_FOLLOW if path == _STOCK else ""),
                 next_step=look,
                 evidence=r"==|\A\s*\Z",
             )
