@@ -45,7 +45,9 @@ class Job:
     @property
     def commands(self) -> str:
         """All that its steps run, without comments."""
-        lines = "\n".join(str(step.get("run") or "") for step in self.steps).splitlines()
+        # Only texts: aliases can make a value that is small here and endless when written out.
+        runs = [step.get("run") for step in self.steps]
+        lines = "\n".join(one for one in runs if isinstance(one, str)).splitlines()
         return "\n".join(re.sub(r"(^|\s)#.*", "", line) for line in lines)
 
     @property
