@@ -60,7 +60,7 @@ def import_is_silent(work: Workspace) -> None:
     if f"{mark} wrote" in ran.output:
         raise Failed(
             expected=expected,
-            found="`import report` is silent, but it still writes `out.txt`: the call stands where an import runs it.",
+            found="`import report` is silent, but it still writes `out.txt`: what writes it stands where an import runs it.",
             next_step=step,
             evidence=r"^out\.txt$",
         )
@@ -361,6 +361,13 @@ def next_edit_is_seen(work: Workspace) -> None:
             next_step="Run `bash till/run.sh; echo exit status $?` and read what it says.",
             evidence=r"exit status",
         )
+    if stated == "none" and re.search(r"PYCACHEPREFIX|pycache_prefix", work.file("till/run.sh").text):
+        raise Failed(
+            expected="The till sees each edit of `prices.py`, also one that keeps time and size.",
+            found="It works now, but the bytecode is only written into another folder, and is trusted there by time and size as well.",
+            next_step="Run `grep -n -i pycache till/run.sh` to see where it is sent.",
+            evidence=r"(?i)pycache",
+        )
     if stated == "none":
         raise Failed(
             expected="The till sees each edit of `prices.py`, also one that keeps time and size.",
@@ -411,12 +418,17 @@ def executed_once(work: Workspace) -> None:
     names, status, _ = _run_app(work, "tea\n")
     if len(names) == 1:
         return
+    if not names and status != 0:
+        raise Failed(
+            expected="`stock/app.py` opens the register by importing `conn.py`.",
+            found="`stock/app.py` ends with an error before it has imported `conn.py`.",
+            next_step="Run `python3 stock/app.py; echo exit status $?`: which file asks for what, and isn't given it?",
+            evidence=r"exit status [1-9]",
+        )
     if not names:
         raise Failed(
             expected="`stock/app.py` opens the register by importing `conn.py`.",
-            found="`stock/app.py` no longer imports `conn.py`, so nothing gets into the register."
-            if status == 0
-            else "`stock/app.py` ends with an error before it has imported `conn.py`.",
+            found="`stock/app.py` no longer imports `conn.py`, so nothing gets into the register.",
             next_step="Run `python3 -X importtime stock/app.py 2>&1 | tail -n 5` to see which modules it loads at last.",
             evidence=r"\A(?![\s\S]*\bconn$)",
         )

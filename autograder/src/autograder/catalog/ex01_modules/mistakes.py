@@ -193,6 +193,13 @@ MISTAKES = [
         caught_by=checks.next_edit_is_seen,
         says=r"again trusted by time and size",
     ),
+    Mistake(
+        "threw the bytecode away, and sent the next one out of sight",
+        task=3,
+        commands="rm -r till/__pycache__; sed -i 's/^python3/PYTHONPYCACHEPREFIX=elsewhere python3/' till/run.sh",
+        caught_by=checks.next_edit_is_seen,
+        says=r"only written into another folder",
+    ),
     # ---- Task 4
     Mistake(
         "wrote to the log only once",

@@ -318,7 +318,7 @@ def no_half_claims_to_be_all(work: Workspace) -> None:
             + (
                 "with `extend_path` it has to know that there are other halves, and fails with the first that lacks the line."
                 if joined
-                else "with it a folder is a regular package, complete in itself, and hides every other folder of that name."
+                else "with such a file a folder is a regular package, complete in itself, and hides every other folder of that name."
             ),
             next_step="Run `find staff -name __init__.py` to see all there are; not each of them is in the way.",
             evidence=seen(f"{claims[0]}/__init__.py"),

@@ -102,7 +102,7 @@ def imports_stand_at_the_top(work: Workspace) -> None:
             if edge.imported not in ("basket", "discounts"):
                 why = "nothing is in its way at the top, where everybody would see what the file needs."
             raise Failed(
-                expected="The till's files import one another at the top only.",
+                expected="Imports from one of the till's files to another stand at the top.",
                 found=f"Line {line} of {code(path)} imports {code(edge.imported)} inside a function. That works, but {why}",
                 next_step=f"Run `grep -n import {path}` to see it.",
                 evidence=rf"(?m)^{line}:\s+",
@@ -539,7 +539,7 @@ _MEANS = {
     "AttributeError": "somebody is asked for a name that it hasn't got",
     "ImportError": "a module is asked for a name that it hasn't got, or hasn't got yet",
     "ModuleNotFoundError": "no file of that name is found",
-    "NameError": "a name is used that nothing in that file defines or imports",
+    "NameError": "a name is used which has no meaning there at that moment",
     "SyntaxError": "it isn't Python",
 }
 
@@ -561,7 +561,7 @@ def _either_first(work: Workspace, folder: str, *doors: str) -> None:
             raise Failed(
                 expected=f"Each of {code(doors[0])} and {code(doors[1])} can be the first to be imported.",
                 found=found,
-                next_step=f"Run `PYTHONPATH={folder} python3 -c 'import {door}'` and read from the bottom up: which file asks which for what?",
+                next_step=f"Run `PYTHONPATH={folder} python3 -c 'import {door}'` and read from the bottom up: which line of which file needs what?",
                 evidence=r"Error",
             )
 
