@@ -10,8 +10,6 @@ __all__ = ["check_archive", "check_filename", "check_names"]
 
 import configparser
 import csv
-import gzip
-import io
 import os.path
 import re
 import tarfile
@@ -29,10 +27,9 @@ from packaging.utils import (
 )
 
 from autograder.index.refusal import Refused
+from autograder.index.unpacking import RATIO, Member, Unsound, Unzipped, most_unpacked
 
 _EXTENSIONS = {"sdist": (".zip", ".tar.gz"), "bdist_wheel": (".whl",)}
-_LARGE = 64 << 20
-_RATIO = 50
 _MOST_MEMBERS = 20_000
 _MOST_TEXT = 4 << 20
 """Of a METADATA, a RECORD or an entry_points.txt."""
@@ -137,15 +134,11 @@ def check_archive(file: BinaryIO, size: int, filename: str) -> _Archive:
         if filename.endswith(".tar.gz"):
             return _Sdist(file, size, filename)
         return _Wheel(file, size, filename) if filename.endswith(".whl") else _Zip(file, size, filename)
-    except _Unsound as error:
+    except Unsound as error:
         raise Refused(400, f"Invalid distribution file. {error}") from None
     except _DAMAGED as error:
         # What is opened is in memory or on our disk, so an OSError says that the archive is damaged (gzip's does).
         raise Refused(400, f"Invalid distribution file. {_kind(error)}") from None
-
-
-class _Unsound(Exception):
-    """An archive that PyPI doesn't take."""
 
 
 def _kind(error: Exception) -> str:
@@ -168,19 +161,19 @@ class _Archive:
 class _Sdist(_Archive):
     def __init__(self, file: BinaryIO, size: int, filename: str) -> None:
         self.filename = filename
-        self.names: list[str] = []
-        with gzip.GzipFile(fileobj=file, mode="rb") as unzipped:
-            counted = _Counted(unzipped, max(_LARGE, size * _RATIO))
-            with tarfile.open(fileobj=counted, mode="r|") as archive:
-                for member in archive:
-                    if member.issparse():
-                        raise _Unsound("tar archive not accepted: Sparse members are not allowed.")
-                    self.names.append(member.name)
-                    if len(self.names) > _MOST_MEMBERS:
-                        raise _Unsound("File has too many members")
-        self.top = _top(self.names)
+        names: list[str] = []
+        unzipped = Unzipped(file, most_unpacked(size))
+        with tarfile.open(fileobj=unzipped, mode="r|", tarinfo=Member) as archive:
+            for member in archive:
+                if member.issparse():
+                    raise Unsound("tar archive not accepted: Sparse members are not allowed.")
+                names.append(member.name)
+                if len(names) > _MOST_MEMBERS:
+                    raise Unsound("File has too many members")
+        self.top = _top(names)
+        self.names = frozenset(names)
         if f"{self.top}/PKG-INFO" not in self.names:
-            raise _Unsound(f"PKG-INFO not found at {self.top}/PKG-INFO")
+            raise Unsound(f"PKG-INFO not found at {self.top}/PKG-INFO")
 
     def check_licences(self, metadata: Metadata) -> None:
         for licence in metadata.license_files or []:
@@ -191,28 +184,13 @@ class _Sdist(_Archive):
                 )
 
 
-class _Counted(io.RawIOBase):
-    """A stream that ends with an error when it gives more than it should."""
-
-    def __init__(self, stream: io.BufferedIOBase, most: int) -> None:
-        self._stream = stream
-        self._left = most
-
-    def read(self, size: int = -1) -> bytes:
-        block = self._stream.read(min(size, 1 << 20) if size >= 0 else 1 << 20)
-        self._left -= len(block)
-        if self._left < 0:
-            raise _Unsound(f"File exceeds compression ratio of {_RATIO}")
-        return block
-
-
 def _top(names: list[str]) -> str:
     try:
         top = os.path.commonpath(names) if names else ""
     except ValueError:
         top = ""
     if top in (".", "/", ""):
-        raise _Unsound("Incorrect number of top-level directories in sdist")
+        raise Unsound("Incorrect number of top-level directories in sdist")
     return top
 
 
@@ -224,25 +202,25 @@ class _Zip(_Archive):
         self.names = [member.filename for member in members]
         unpacked = sum(member.file_size for member in members)
         if len(members) > _MOST_MEMBERS:
-            raise _Unsound("File has too many members")
-        if unpacked > _LARGE and unpacked / max(size, 1) > _RATIO:
-            raise _Unsound(f"File exceeds compression ratio of {_RATIO}")
+            raise Unsound("File has too many members")
+        if unpacked > most_unpacked(size):
+            raise Unsound(f"File exceeds compression ratio of {RATIO}")
         if any(member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for member in members):
-            raise _Unsound("File does not use a supported compression type")
+            raise Unsound("File does not use a supported compression type")
         self._required()
         # Installers that read a zip file from its front and those that read it from its end must see the same.
         if len(set(self.names)) < len(self.names):
-            raise _Unsound("ZIP archive not accepted: Duplicate filename in central directory.")
+            raise Unsound("ZIP archive not accepted: Duplicate filename in central directory.")
         if any(re.search(r"[\x00-\x1f\x7f]", member.orig_filename) for member in members):
-            raise _Unsound("ZIP archive not accepted: Invalid character in filename.")
+            raise Unsound("ZIP archive not accepted: Invalid character in filename.")
         file.seek(-22 - len(self.archive.comment), os.SEEK_END)
         if file.read(4) != b"PK\x05\x06":
-            raise _Unsound("ZIP archive not accepted: Trailing data.")
+            raise Unsound("ZIP archive not accepted: Trailing data.")
 
     def _required(self) -> None:
         top = _top(self.names)
         if f"{top}/PKG-INFO" not in self.names:
-            raise _Unsound(f"PKG-INFO not found at {top}/PKG-INFO")
+            raise Unsound(f"PKG-INFO not found at {top}/PKG-INFO")
 
     def read(self, path: str) -> bytes | None:
         """Read a member; None if it isn't there."""
@@ -251,7 +229,7 @@ class _Zip(_Archive):
         with self.archive.open(path) as member:
             data = member.read(_MOST_TEXT + 1)
         if len(data) > _MOST_TEXT:
-            raise _Unsound(f"{path} is too long")
+            raise Unsound(f"{path} is too long")
         return data
 
 
@@ -260,10 +238,10 @@ class _Wheel(_Zip):
         try:
             name, version, _ = self.filename.split("-", 2)
         except ValueError:
-            raise _Unsound("Unable to parse name and version from wheel filename") from None
+            raise Unsound("Unable to parse name and version from wheel filename") from None
         self.info = f"{name}-{version}.dist-info"
         if self.read(f"{self.info}/WHEEL") is None:
-            raise _Unsound(f"WHEEL not found at {self.info}/WHEEL")
+            raise Unsound(f"WHEEL not found at {self.info}/WHEEL")
 
     def check_licences(self, metadata: Metadata) -> None:
         for licence in metadata.license_files or []:
@@ -291,7 +269,7 @@ class _Wheel(_Zip):
     def _bytes(self, name: str) -> bytes | None:
         try:
             return self.read(f"{self.info}/{name}")
-        except (_Unsound, *_DAMAGED):
+        except (Unsound, *_DAMAGED):
             raise Refused(400, f"Invalid distribution file. {self.info}/{name} can't be read") from None
 
     def _text(self, name: str) -> str | None:
