@@ -5,7 +5,7 @@ function render({ model, el }) {
   let form = 0; // which file is shown
   let row = "direct"; // which mark or trial is chosen
 
-  const table = make("table", { class: "wh-matrix" });
+  const table = make("table", { class: "wh-matrix", role: "grid", "aria-label": "What each of them tells, and what comes of it" });
   const says = make("div", { class: "wh-says", role: "status" });
   const title = make("p", { class: "wh-title" });
   const file = make("ol", { class: "wh-file", tabindex: "0", role: "list" });
@@ -15,7 +15,7 @@ function render({ model, el }) {
     make(
       "section",
       { class: "wh-picture wh-lens", "aria-label": "Lock lens" },
-      make("p", {}, "One list of wishes, and what became of it on Monday, when ", make("code", {}, "netcore"), " 1.1 was the newest. Choose a cell."),
+      make("p", {}, "One list of wishes, and what became of it on Monday, when ", make("code", {}, "netcore"), " 1.1 was the newest. Choose a cell, by mouse or by arrow keys and Enter."),
       make("div", { class: "wh-scroll" }, table),
       make("p", { class: "wh-quiet" }, "✓ it tells   ✗ it doesn't   ~ only as a remark   |   ✓ as it should be   ✗ not so"),
       says,
@@ -60,6 +60,7 @@ function render({ model, el }) {
     for (const button of table.querySelectorAll("button")) {
       const chosen = button.dataset.form === String(form) && button.dataset.row === name;
       button.setAttribute("aria-pressed", String(chosen));
+      button.tabIndex = chosen ? 0 : -1; // one stop for Tab; arrows lead on
     }
     says.replaceChildren(
       make("p", {}, make("strong", {}, `${one.title}: ${trial || model.get("marks")[name]} `), ...inline(found.says)),
@@ -92,11 +93,13 @@ function render({ model, el }) {
     table.querySelector(`button[data-form="${Number(from.dataset.form) + step[0]}"][data-row="${next}"]`)?.focus();
   });
 
+  let waiting = false; // not disabled: it would lose the focus
   again.addEventListener("click", () => {
-    again.disabled = true;
+    if (waiting) return;
+    waiting = true;
     status.replaceChildren("pip, pip-tools and uv are at work in the sandbox …");
     ask(model, { again: true }).then((problem) => {
-      again.disabled = false;
+      waiting = false;
       status.replaceChildren(...(problem ? inline(problem) : ["Done: all of it was made anew."]));
     });
   });
