@@ -26,6 +26,7 @@ from packaging.utils import (
 from packaging.version import Version
 
 from autograder.exceptions import Failed
+from autograder.index.unpacking import Member
 from autograder.tree import Tree
 from autograder.wording import code, command, listing
 
@@ -189,7 +190,7 @@ class Sdist(Archive):
             self._refuse(f"{code(self.path)} holds too much to be looked at.")
         found: dict[str, bytes] = {}
         room = LARGEST
-        with tarfile.open(fileobj=io.BytesIO(unpacked), mode="r:") as archive:
+        with tarfile.open(fileobj=io.BytesIO(unpacked), mode="r:", tarinfo=Member) as archive:
             for count, one in enumerate(archive):
                 if count > MOST_NAMES or one.size > room:
                     self._refuse(f"{code(self.path)} holds too much to be looked at.")

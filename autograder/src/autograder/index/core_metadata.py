@@ -6,6 +6,7 @@ __all__ = ["core_metadata", "metadata_of", "of_version", "shown_version"]
 
 import functools
 import tarfile
+import zlib
 from collections.abc import Callable, Sequence
 from typing import BinaryIO
 
@@ -14,6 +15,7 @@ from packaging.version import InvalidVersion, Version
 
 from autograder.index.site import Site
 from autograder.index.store import IndexFile
+from autograder.index.unpacking import Member, Unzipped, most_unpacked
 
 MOST_BYTES = 4 << 20
 """Of METADATA: nobody needs a longer one, and an upload may hold anything."""
@@ -33,7 +35,7 @@ def metadata_of(site: Site, file: IndexFile) -> RawMetadata:
         if file.metadata_sha256:
             return _parsed(site.open, file.metadata_sha256)
         return _of_sdist(site.open, file.sha256, file.filename.removesuffix(".tar.gz"))
-    except (OSError, EOFError, tarfile.TarError, UnicodeError, ValueError):
+    except (OSError, EOFError, tarfile.TarError, zlib.error, UnicodeError, ValueError):
         return {}
 
 
@@ -45,12 +47,15 @@ def _parsed(open_file: Callable[[str], BinaryIO], sha256: str) -> RawMetadata:
 
 @functools.lru_cache(maxsize=128)
 def _of_sdist(open_file: Callable[[str], BinaryIO], sha256: str, stem: str) -> RawMetadata:
-    with open_file(sha256) as file, tarfile.open(fileobj=file) as archive:
-        try:
-            inner = archive.extractfile(f"{stem}/PKG-INFO")
-        except KeyError:
-            return {}
-        return parse_email(inner.read(MOST_BYTES))[0] if inner else {}
+    with open_file(sha256) as file:
+        size = file.seek(0, 2)
+        file.seek(0)
+        unzipped = Unzipped(file, most_unpacked(size))
+        with tarfile.open(fileobj=unzipped, mode="r|", tarinfo=Member) as archive:
+            for member in archive:
+                if member.name == f"{stem}/PKG-INFO" and (inner := archive.extractfile(member)) is not None:
+                    return parse_email(inner.read(MOST_BYTES))[0]
+    return {}
 
 
 def of_version(files: Sequence[IndexFile], version: str) -> list[IndexFile]:

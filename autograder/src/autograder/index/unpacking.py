@@ -21,8 +21,8 @@ SECONDS = 10.0
 _BLOCK = 1 << 18
 
 
-class Unsound(Exception):
-    """An archive that isn't taken."""
+class Unsound(tarfile.TarError, ValueError):
+    """An archive that isn't taken; whoever reads archives from anyone takes it for a damaged one."""
 
 
 def most_unpacked(size: int) -> int:
@@ -31,9 +31,12 @@ def most_unpacked(size: int) -> int:
 
 
 class Member(tarfile.TarInfo):
-    """A member whose long names and other extras are bounded: they are read into memory as a whole."""
+    """A member whose long names and other extras are bounded: they are read into memory as a whole. Give it as `tarinfo`."""
 
     def _proc_member(self, tarfile: Any) -> Any:
+        begun = vars(tarfile).setdefault("_begun", time.monotonic())
+        if time.monotonic() - begun > SECONDS:
+            raise Unsound("File takes too long to unpack")
         extras = b"xgXLK"  # the kinds of headers that hold extras for the next member
         if self.type in {extras[place : place + 1] for place in range(len(extras))} and self.size > _MOST_EXTRAS:
             raise Unsound("tar archive not accepted: An extended header is too long.")
