@@ -1,10 +1,16 @@
-# Environments with a history. Light on purpose: none has a pip, and uv fills them.
+# Environments with a history. Light on purpose: none has a pip, and uv fills them; pip, where there is no uv.
 
 make() {
   python3 -m venv --without-pip "$1/.venv"
   fill "$@"
 }
-fill() { uv pip install --quiet --python "$1/.venv/bin/python" "${@:2}"; }
+fill() {
+  if command -v uv > /dev/null; then
+    uv pip install --quiet --python "$1/.venv/bin/python" "${@:2}"
+  else
+    pip --python "$1/.venv/bin/python" install --quiet "${@:2}" 2> /dev/null # it complains, rightly, and that is the exercise
+  fi
+}
 
 # Task 1: two commands, of which the second broke what the first had built.
 make reports moderntool

@@ -369,7 +369,10 @@ def newest_that_fits(work: Workspace) -> None:
     if shoplib.version == Version(_NEWEST):
         return
     if shoplib.version < Version(_NEWEST):
-        found = f"`shoplib` {shoplib.version} is installed, and the index has a newer one that fits."
+        found = (
+            f"`shoplib` {shoplib.version} is installed, and the index has a newer one that fits. "
+            "What is there satisfies a plain request, so an installer looks no further."
+        )
         step, evidence = "Run `pip index versions shoplib` to see which releases there are.", seen(_NEWEST)
     else:
         found = f"`shoplib` {shoplib.version} is installed, which `legacytool` 1.0 could not bear: it is not there any more."
@@ -448,7 +451,11 @@ def both_pythons(work: Workspace) -> None:
     for place, version in wanted.items():
         said = re.sub(r"(?i)^(c?python)?\s*", "", str(pythons.get(place, "")).strip())
         if said not in (version, version.rpartition(".")[0]):
-            told = f"{code(_DIFF)} says {code(said)} for the {place}" if said else f"{code(_DIFF)} doesn't say which"
+            told = (
+                f"{code(_DIFF)} says {code(said)} for the {place}, which has another"
+                if said
+                else f"{code(_DIFF)} doesn't say which"
+            )
             raise Failed(
                 expected=f'`"python"` in {code(_DIFF)} says which Python the {place} has.',
                 found=f"{told}." if said else f"{told} Python the {place} has.",
@@ -537,7 +544,7 @@ def _same_names(work: Workspace, key: str, wanted: set[str], what: str) -> None:
     if wrong:
         one = sorted(wrong)[0]
         same = one in ("shelf-signs-xl", "day-ledger", "leftpad", "opening-hours", "pricetag")
-        why = " It is in both lists, in the same version, be it spelt differently." if same else ""
+        why = " It is in both lists, in the same version, however it is spelt." if same else ""
         raise Failed(
             expected=expected,
             found=f"{listing(wrong)} doesn't belong there.{why}",

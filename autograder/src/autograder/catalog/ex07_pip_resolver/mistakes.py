@@ -264,7 +264,7 @@ MISTAKES = [
         task=6,
         commands="""echo '{"other version": ["Shelf.Signs_XL", "shoplib"], "missing on the runner": ["hours-backport"], "python": {"laptop": "3.11.9", "runner": "3.13.1"}}' > ci/diff.json""",
         caught_by=checks.other_versions,
-        says=r"`shelf-signs-xl` doesn't belong there.*spelt differently",
+        says=r"`shelf-signs-xl` doesn't belong there.*however it is spelt",
     ),
     Mistake(
         "took another spelling for another distribution",
@@ -285,6 +285,6 @@ MISTAKES = [
         task=6,
         commands="""echo '{"other version": ["shoplib"], "missing on the runner": ["hours-backport"], "python": {"laptop": "3.11.9", "runner": "3.11.9"}}' > ci/diff.json""",
         caught_by=checks.both_pythons,
-        says=r"`3\.11\.9` for the runner",
+        says=r"`3\.11\.9` for the runner, which has another",
     ),
 ]
