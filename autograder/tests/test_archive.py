@@ -5,11 +5,13 @@ from __future__ import annotations
 import gzip
 import io
 import tarfile
+import time
 import zipfile
 from pathlib import Path, PurePosixPath
 
 import pytest
 
+from autograder import archive
 from autograder.archive import Sdist, Wheel, find_archives
 from autograder.environment import Facts
 from autograder.exceptions import Failed
@@ -144,3 +146,16 @@ def test_invalid_metadata_is_told(tmp_path: Path) -> None:
 
     assert "Whatever You Like" in failed.value.found
     assert wheel.entry_points == {}
+
+
+def test_extended_headers_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tar file whose headers are made to be slow is read for so long and no longer, and then counts as damaged."""
+    monkeypatch.setattr(archive, "SECONDS", 0.5)
+    for digits, times in ((8000, 500), (1_000_000, 1)):
+        member = tarfile.TarInfo("x")
+        member.type, member.size = tarfile.XHDTYPE, digits
+        header = member.tobuf(tarfile.PAX_FORMAT) + (b"1" * digits).ljust(-(-digits // 512) * 512, b"\0")
+        begun = time.perf_counter()
+        with pytest.raises(Failed):
+            Sdist("dist/x-1.0.tar.gz", gzip.compress(header * times))
+        assert time.perf_counter() - begun < 10

@@ -9,11 +9,12 @@ from __future__ import annotations
 import configparser
 import io
 import tarfile
+import time
 import zipfile
 import zlib
 from collections.abc import Mapping
 from functools import cached_property
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from packaging.metadata import InvalidMetadata, Metadata, RawMetadata, parse_email
 from packaging.utils import (
@@ -26,15 +27,25 @@ from packaging.utils import (
 from packaging.version import Version
 
 from autograder.exceptions import Failed
-from autograder.index.unpacking import Member
 from autograder.tree import Tree
 from autograder.wording import code, command, listing
 
-__all__ = ["Archive", "Sdist", "Wheel", "find_archives"]
+__all__ = ["Archive", "BoundedMember", "Sdist", "Wheel", "find_archives"]
 
 LARGEST = 4_000_000
 """Of all members together when unpacked, in bytes."""
 MOST_NAMES = 4_000
+MOST_EXTRAS = 8192
+"""Of one extended header of a tar file, in bytes."""
+SECONDS = 10.0
+"""Reading the names in a tar file may take so long."""
+_EXTRAS = (
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+)
 
 
 class Archive:
@@ -175,6 +186,22 @@ class Wheel(Archive):
         return frozenset(name for name in self.names if not name.partition("/")[0].endswith((".dist-info", ".data")))
 
 
+class BoundedMember(tarfile.TarInfo):
+    """A member of a tar file from anyone; give it to `tarfile.open` as `tarinfo`.
+
+    Headers of long names and other extras are bounded, and so is the time for all members of a file: tarfile reads such a header
+    into memory as a whole, and some Pythons with an expression that takes the square of its length (CVE-2024-6232).
+    """
+
+    def _proc_member(self, tarfile_: Any) -> Any:
+        begun = vars(tarfile_).setdefault("_begun", time.monotonic())
+        if time.monotonic() - begun > SECONDS:
+            raise tarfile.ReadError("it takes too long to read")
+        if self.type in _EXTRAS and self.size > MOST_EXTRAS:
+            raise tarfile.ReadError("an extended header is too long")
+        return super()._proc_member(tarfile_)  # type: ignore[misc]
+
+
 class Sdist(Archive):
     """A `.tar.gz` file; names are given without its one top folder."""
 
@@ -190,7 +217,7 @@ class Sdist(Archive):
             self._refuse(f"{code(self.path)} holds too much to be looked at.")
         found: dict[str, bytes] = {}
         room = LARGEST
-        with tarfile.open(fileobj=io.BytesIO(unpacked), mode="r:", tarinfo=Member) as archive:
+        with tarfile.open(fileobj=io.BytesIO(unpacked), mode="r:", tarinfo=BoundedMember) as archive:
             for count, one in enumerate(archive):
                 if count > MOST_NAMES or one.size > room:
                     self._refuse(f"{code(self.path)} holds too much to be looked at.")

@@ -26,8 +26,9 @@ from packaging.utils import (
     parse_wheel_filename,
 )
 
+from autograder.archive import BoundedMember
 from autograder.index.refusal import Refused
-from autograder.index.unpacking import RATIO, Member, Unsound, Unzipped, most_unpacked
+from autograder.index.unpacking import RATIO, Unsound, Unzipped, most_unpacked
 
 _EXTENSIONS = {"sdist": (".zip", ".tar.gz"), "bdist_wheel": (".whl",)}
 _MOST_MEMBERS = 20_000
@@ -163,7 +164,7 @@ class _Sdist(_Archive):
         self.filename = filename
         names: list[str] = []
         unzipped = Unzipped(file, most_unpacked(size))
-        with tarfile.open(fileobj=unzipped, mode="r|", tarinfo=Member) as archive:
+        with tarfile.open(fileobj=unzipped, mode="r|", tarinfo=BoundedMember) as archive:
             for member in archive:
                 if member.issparse():
                     raise Unsound("tar archive not accepted: Sparse members are not allowed.")

@@ -13,9 +13,10 @@ from typing import BinaryIO
 from packaging.metadata import RawMetadata, parse_email
 from packaging.version import InvalidVersion, Version
 
+from autograder.archive import BoundedMember
 from autograder.index.site import Site
 from autograder.index.store import IndexFile
-from autograder.index.unpacking import Member, Unzipped, most_unpacked
+from autograder.index.unpacking import Unzipped, most_unpacked
 
 MOST_BYTES = 4 << 20
 """Of METADATA: nobody needs a longer one, and an upload may hold anything."""
@@ -51,7 +52,7 @@ def _of_sdist(open_file: Callable[[str], BinaryIO], sha256: str, stem: str) -> R
         size = file.seek(0, 2)
         file.seek(0)
         unzipped = Unzipped(file, most_unpacked(size))
-        with tarfile.open(fileobj=unzipped, mode="r|", tarinfo=Member) as archive:
+        with tarfile.open(fileobj=unzipped, mode="r|", tarinfo=BoundedMember) as archive:
             for member in archive:
                 if member.name == f"{stem}/PKG-INFO" and (inner := archive.extractfile(member)) is not None:
                     return parse_email(inner.read(MOST_BYTES))[0]

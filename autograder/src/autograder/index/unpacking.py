@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-__all__ = ["RATIO", "Member", "Unsound", "Unzipped", "most_unpacked"]
+__all__ = ["RATIO", "Unsound", "Unzipped", "most_unpacked"]
 
 import io
 import tarfile
 import time
 import zlib
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 RATIO = 50
 """A large archive that unpacks to so many times its size is taken for a bomb, as PyPI does."""
 _LARGE = 64 << 20
 _MOST_PARTS = 100
-_MOST_EXTRAS = 8 << 10
-"""Some Pythons read such a header with an expression that takes the square of its length (CVE-2024-6232)."""
 SECONDS = 10.0
 """Unpacking may take so long."""
 _BLOCK = 1 << 18
@@ -28,19 +26,6 @@ class Unsound(tarfile.TarError, ValueError):
 def most_unpacked(size: int) -> int:
     """Say how much may come out of an archive of this size, in bytes."""
     return max(_LARGE, size * RATIO)
-
-
-class Member(tarfile.TarInfo):
-    """A member whose long names and other extras are bounded: they are read into memory as a whole. Give it as `tarinfo`."""
-
-    def _proc_member(self, tarfile: Any) -> Any:
-        begun = vars(tarfile).setdefault("_begun", time.monotonic())
-        if time.monotonic() - begun > SECONDS:
-            raise Unsound("File takes too long to unpack")
-        extras = b"xgXLK"  # the kinds of headers that hold extras for the next member
-        if self.type in {extras[place : place + 1] for place in range(len(extras))} and self.size > _MOST_EXTRAS:
-            raise Unsound("tar archive not accepted: An extended header is too long.")
-        return super()._proc_member(tarfile)  # type: ignore[misc]
 
 
 class Unzipped(io.RawIOBase):
