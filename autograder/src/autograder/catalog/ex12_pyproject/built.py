@@ -84,7 +84,7 @@ class Project:
                 evidence=re.escape(others[0]) if others else "holds no wheel",
             )
         wheels = [Wheel(path, self._work.file(path).content) for path in there]
-        differences = [difference for wheel in wheels for difference in [self._difference(table, wheel)]]
+        differences = [self._difference(table, wheel) for wheel in wheels]
         for wheel, difference in zip(reversed(wheels), reversed(differences), strict=True):
             if not difference:
                 return wheel
@@ -117,7 +117,7 @@ class Project:
         yield "version", _version(version) if version else None, _version(said.get("version", ""))
         python = table.get("requires-python")
         yield "requires-python", _specifiers(str(python or "")), _specifiers(said.get("requires_python", ""))
-        dynamic = table.get("dynamic", [])
+        dynamic = _texts(table.get("dynamic"))
         if "dependencies" not in dynamic and "optional-dependencies" not in dynamic:
             needs = _texts(table.get("dependencies"))
             theirs = [one for one in said.get("requires_dist", []) if "extra ==" not in one.replace("'", '"')]
@@ -151,7 +151,7 @@ def _version(text: object) -> object:
 
 def _specifiers(text: str) -> object:
     try:
-        return SpecifierSet(text)
+        return frozenset(str(one) for one in SpecifierSet(text))  # comparing sets of specifiers may raise
     except InvalidSpecifier:
         return text
 

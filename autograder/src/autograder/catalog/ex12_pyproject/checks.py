@@ -10,7 +10,7 @@ from pathlib import Path
 from packaging.dependency_groups import resolve_dependency_groups
 from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 from packaging.requirements import InvalidRequirement, Requirement
-from packaging.specifiers import SpecifierSet
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
 from autograder import Failed, Workspace, check
@@ -83,7 +83,8 @@ def scales_say_what_they_need(work: Workspace) -> None:
         if needs != wanted:
             raise Failed(
                 expected=expected,
-                found=f"Installed {where}, it would bring {listing(_spelt(needs))}.",
+                found=f"Installed {where}, it would bring {listing(_spelt(needs))}. "
+                "A wheel is built once and installed everywhere, so it must say what each platform needs.",
                 next_step=step,
                 evidence=r"^Requires-Dist: ",
             )
@@ -169,7 +170,7 @@ def licence_is_an_expression(work: Workspace) -> None:
     if wheel.metadata.get("license_expression") != "MIT":
         raise Failed(
             expected=expected,
-            found=f"Its `License-Expression` is {code(expression)}, and our terms are another licence.",
+            found=f"Its `License-Expression` is {code(expression)}, which is not the licence that our terms are.",
             next_step="Run `head -n 1 tags/legal/our-terms.txt` to see which licence it is.",
             evidence=r"MIT|our-terms",
         )
@@ -381,7 +382,7 @@ def tools_are_in_groups(work: Workspace) -> None:
         if got != wanted:
             raise Failed(
                 expected=expected,
-                found=f"It gives {listing(got)}.",
+                found=f"It gives {listing(got)}. A group gives the requirements that stand in it and in the groups it includes; an extra is no group.",
                 next_step=step,
                 evidence=r"dependency-groups",
             )
@@ -402,8 +403,8 @@ def users_see_no_tools(work: Workspace) -> None:
     extras = [one for one in wheel.metadata.get("provides_extra", []) if one in ("dev", "test")]
     tools = {_name(one) for one in wheel.metadata.get("requires_dist", [])} & {"pytest", "twine", "build"}
     if extras or tools:
-        what = f"Users see {listing(extras)} as an extra." if extras else ""
-        more = f"Its `Requires-Dist` names {listing(tools)}." if tools else ""
+        what = f"Users see {listing(extras)} as an extra: extras are published." if extras else ""
+        more = f"Its `Requires-Dist` names {listing(tools)}, which every user would be told of." if tools else ""
         raise Failed(
             expected="The wheel's metadata says nothing of tests and tools.",
             found=f"{what} {more}".strip(),
@@ -520,7 +521,15 @@ def chime_has_its_needs(work: Workspace) -> None:
 )
 def bell_is_gone(work: Workspace) -> None:
     """The old name, `door-bell`, is no longer installed, and its command is gone."""
-    work.environment("chime/.venv").without("door-bell")
+    environment = work.environment("chime/.venv")
+    if any(one.label.startswith("door-bell ") for one in environment.distributions):
+        raise Failed(
+            expected="`chime/.venv` has no `door-bell`.",
+            found="`door-bell` is still installed in `chime/.venv`: for an installer, another name is another distribution, so it didn't replace the old one.",
+            next_step=f"Run {command('ls', environment.site_packages)} to see both.",
+            evidence=r"door_bell-",
+        )
+    environment.without("door-bell")
     if work.file("chime/.venv/bin/bell").exists:
         raise Failed(
             expected="There is no command `bell` in `chime/.venv/bin`.",
@@ -595,7 +604,10 @@ def prices_are_in_the_sdist(work: Workspace) -> None:
 
 
 def _pythons(text: str) -> set[str]:
-    return {str(one).removesuffix(".0") for one in SpecifierSet(text)}
+    try:
+        return {str(one).removesuffix(".0") for one in SpecifierSet(text)}
+    except InvalidSpecifier:
+        return {text}
 
 
 def _name(text: str) -> str:
@@ -614,7 +626,11 @@ def _needs(wheel: Wheel, platform: Mapping[str, str]) -> dict[str, SpecifierSet]
             one = Requirement(text)
         except InvalidRequirement:
             continue
-        if one.marker is None or one.marker.evaluate(environment):
+        try:
+            applies = one.marker is None or one.marker.evaluate(environment)
+        except ValueError:  # it compares what can't be compared
+            continue
+        if applies:
             name = canonicalize_name(one.name)
             found[name] = found.get(name, SpecifierSet()) & one.specifier
     return found

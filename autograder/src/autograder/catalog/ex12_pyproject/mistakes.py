@@ -151,7 +151,7 @@ MISTAKES = [
         task=2,
         commands=_LICENCE + _NO_CLASSIFIER + 'sed -i \'s/"MIT"/"BSD-3-Clause"/\' tags/pyproject.toml\n' + _BUILD_TAGS,
         caught_by=checks.licence_is_an_expression,
-        says=r"another licence",
+        says=r"not the licence that our terms are",
     ),
     Mistake(
         "forgot that the text must come with it",
@@ -230,7 +230,7 @@ MISTAKES = [
         task=4,
         commands=_groups(_TEST, _DEV) + _BUILD_STOCK,
         caught_by=checks.users_see_no_tools,
-        says=r"Users see `dev` and `test` as an extra",
+        says=r"Users see `dev` and `test` as an extra: extras are published",
     ),
     Mistake(
         "threw all extras away",
@@ -308,7 +308,7 @@ MISTAKES = [
         task=5,
         commands="uv pip install -q --python chime/.venv -e chime",
         caught_by=checks.bell_is_gone,
-        says=r"door-bell 1\.3",
+        says=r"another name is another distribution",
     ),
     Mistake(
         "installed a copy",
