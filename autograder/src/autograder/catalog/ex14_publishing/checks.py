@@ -208,7 +208,7 @@ def people_get_right_amounts(work: Workspace) -> None:
     ran = work.run("bash", "-c", _INSTALL_AND_RUN, "try", "cash-rounding==1.0.1", line)
     told = re.search(rf"^{mark} (.+)$", ran.output, re.MULTILINE)
     expected = "`rounded` of `cash-rounding` 1.0.1 gives the nearest amount that can be paid."
-    step = "Run `pip install -q --target /tmp/new cash-rounding==1.0.1; cat /tmp/new/cash_rounding.py` to see what people get."
+    step = "Run `pip install -q --upgrade --target rounding/got cash-rounding==1.0.1; cat rounding/got/cash_rounding.py` to see what people get."
     if told is None:
         raise Failed(
             expected=expected,
@@ -433,22 +433,22 @@ open_url = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
 here = os.environ["WHEELHOUSE_LOOPBACK"] + "/testpypi/"
 def post(path, data, **headers):
     return open_url(urllib.request.Request(here + path, data, headers), timeout=30).read()
-head = "Metadata-Version: 2.1\\nName: leftpad\\nVersion: 99.0\\n"
+head = "Metadata-Version: 2.1\\nName: leftpad\\nVersion: 99.14\\n"
 wheel = io.BytesIO()
 with zipfile.ZipFile(wheel, "w") as archive:
     for path, text in {
         "leftpad.py": "def pad(*_):\\n    return 'paid to a stranger'\\n",
-        "leftpad-99.0.dist-info/METADATA": head,
-        "leftpad-99.0.dist-info/WHEEL": "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n",
-        "leftpad-99.0.dist-info/RECORD": "leftpad.py,,\\nleftpad-99.0.dist-info/METADATA,,\\nleftpad-99.0.dist-info/WHEEL,,\\nleftpad-99.0.dist-info/RECORD,,\\n",
+        "leftpad-99.14.dist-info/METADATA": head,
+        "leftpad-99.14.dist-info/WHEEL": "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n",
+        "leftpad-99.14.dist-info/RECORD": "leftpad.py,,\\nleftpad-99.14.dist-info/METADATA,,\\nleftpad-99.14.dist-info/WHEEL,,\\nleftpad-99.14.dist-info/RECORD,,\\n",
     }.items():
         archive.writestr(zipfile.ZipInfo(path), text)
 data = wheel.getvalue()
 token = json.loads(post("manage/account/token/", b"name=stranger", Accept="application/json"))["token"]
-form = {":action": "file_upload", "protocol_version": "1", "metadata_version": "2.1", "name": "leftpad", "version": "99.0",
+form = {":action": "file_upload", "protocol_version": "1", "metadata_version": "2.1", "name": "leftpad", "version": "99.14",
         "filetype": "bdist_wheel", "pyversion": "py3", "sha256_digest": hashlib.sha256(data).hexdigest()}
 body = b"".join(f'--x\\r\\nContent-Disposition: form-data; name="{key}"\\r\\n\\r\\n{value}\\r\\n'.encode() for key, value in form.items())
-body += b'--x\\r\\nContent-Disposition: form-data; name="content"; filename="leftpad-99.0-py3-none-any.whl"\\r\\n\\r\\n' + data + b"\\r\\n--x--\\r\\n"
+body += b'--x\\r\\nContent-Disposition: form-data; name="content"; filename="leftpad-99.14-py3-none-any.whl"\\r\\n\\r\\n' + data + b"\\r\\n--x--\\r\\n"
 post("legacy/", body, **{"Content-Type": "multipart/form-data; boundary=x", "Authorization": "Basic " + base64.b64encode(b"__token__:" + token.encode()).decode()})
 print("the stranger is here")
 """
