@@ -1,24 +1,21 @@
 """The main path as a learner walks it: the course's own JupyterLab, a real Chromium, keys typed into the terminal, nbgrader at the end.
 
-Everything lies in a temporary copy of the course with a HOME of its own. What a terminal shows is a picture on a canvas, so it is known by
-its effects. Screenshots go to `$WHEELHOUSE_SHOTS`, if that names a folder.
+Everything lies in a temporary copy of the course with a HOME of its own.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-import signal
 import socket
 import sqlite3
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -27,46 +24,12 @@ from autograder.exercise import Exercise, find_exercise
 from autograder.jupyter import launch
 from autograder.places import course_root
 from autograder.runner import check_snapshot
+from browsing import MARKS, PATIENCE, READY, chromium, jupyterlab, open_notebook, page_of, photograph, until
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-CHROMIUM = Path(os.environ.get("WHEELHOUSE_CHROMIUM", "/usr/bin/chromium"))
-FLAGS = [
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-]
-PATIENCE = 90_000.0
-"""Milliseconds; a machine that runs other tests too is slow."""
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        not CHROMIUM.is_file() and not os.environ.get("CI"),
-        reason=f"there is no {CHROMIUM}: install Debian's chromium, or set WHEELHOUSE_CHROMIUM",
-    ),
-    pytest.mark.timeout(600),
-]
-
-READY = """async () => {
-  const app = window.jupyterapp;
-  if (!app) return 'no app';
-  await app.restored;
-  const widget = app.shell.currentWidget;
-  if (!widget || !widget.sessionContext) return 'no notebook';
-  await widget.context.ready;
-  await widget.sessionContext.ready;
-  await widget.revealed;
-  const kernel = widget.sessionContext.session && widget.sessionContext.session.kernel;
-  if (!kernel) return 'no kernel';
-  await kernel.info;
-  return kernel.connectionStatus === 'connected' && kernel.status === 'idle' ? 'ready' : kernel.status;
-}"""
-
-OPEN = """async (path) => {
-  const widget = await window.jupyterapp.commands.execute('docmanager:open', { path });
-  window.jupyterapp.shell.activateById(widget.id);
-}"""
+pytestmark = MARKS
 
 TERMINALS = """() => [...window.jupyterapp.shell.widgets('main')]
   .filter((widget) => widget.content?.session?.name && widget.content.session.connectionStatus)
@@ -97,114 +60,28 @@ def course(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def serve(tmp_path: Path, course: Path) -> Serve:
-    """Start the course's JupyterLab as `make lab` does (or one without our configuration), and give its address."""
+    """Start a JupyterLab on that copy."""
 
     @contextmanager
     def start(*, ours: bool = True) -> Iterator[str]:
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            port = int(probe.getsockname()[1])
-        home = tmp_path / "home"
-        home.mkdir(exist_ok=True)
-        environment = {
-            "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
-            "HOME": str(home),
-            "LANG": "C.UTF-8",
-            "SHELL": "/bin/bash",
-            "WHEELHOUSE_COURSE": str(course),
-            "WHEELHOUSE_CACHE": os.environ["WHEELHOUSE_CACHE"],
-        }
-        if "WHEELHOUSE_TIER" in os.environ:
-            environment["WHEELHOUSE_TIER"] = os.environ["WHEELHOUSE_TIER"]
-        words = [
-            *("--no-browser", f"--port={port}", "--IdentityProvider.token=", "--ServerApp.password="),
-            "--LabApp.expose_app_in_browser=True",
-        ]
-        other = ["jupyterlab", "--allow-root", f"--ServerApp.root_dir={course}", "--ServerApp.port_retries=0"]
-        log = tmp_path / "jupyter.log"
-        process = subprocess.Popen(
-            [sys.executable, "-m", *(["autograder.jupyter.launch"] if ours else other), *words],
-            cwd=course,
-            env=environment,
-            stdout=log.open("w"),
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        address = f"http://127.0.0.1:{port}"
-        try:
-            _wait_for(address, process, log)
+        with jupyterlab(course, tmp_path, ours=ours) as address:
             yield address
-        finally:
-            process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
 
     return start
-
-
-def _wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    end = time.monotonic() + PATIENCE / 1000
-    while time.monotonic() < end:
-        assert process.poll() is None, log.read_text()[-3000:]
-        try:
-            urllib.request.urlopen(f"{address}/api/status", timeout=2).read()
-            return
-        except OSError:
-            time.sleep(0.1)
-    raise AssertionError(log.read_text()[-3000:])
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """A real Chromium."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        one = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+    with chromium() as one:
         yield one
-        one.close()
-
-
-@contextmanager
-def _page(browser: Browser, scheme: str = "light") -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 1500, "height": 950}, color_scheme=scheme)  # type: ignore[arg-type]
-    page = context.new_page()
-    page.set_default_timeout(PATIENCE)
-    try:
-        yield page
-    except BaseException:
-        _photograph(page, f"failed-{scheme}")
-        raise
-    finally:
-        context.close()
-
-
-def _photograph(page: Page, name: str) -> None:
-    folder = os.environ.get("WHEELHOUSE_SHOTS")
-    if folder:
-        page.screenshot(path=str(Path(folder) / f"{name}.png"))
-
-
-def _until(page: Page, script: str, wanted: Callable[[Any], bool]) -> Any:
-    end = time.monotonic() + PATIENCE / 1000
-    seen = None
-    while time.monotonic() < end:
-        seen = page.evaluate(script)
-        if wanted(seen):
-            return seen
-        time.sleep(0.1)
-    raise AssertionError(f"waited in vain; last seen: {seen}")
 
 
 def _open_exercise(page: Page, address: str, exercise: Exercise, *, where: str = "/lab/workspaces/course") -> None:
-    """Open JupyterLab at the exercise's notebook, and wait until its kernel answers (before that Run is lost without a word)."""
+    """Open JupyterLab at the exercise's notebook, and wait until its kernel answers."""
     page.goto(address + where)
     page.wait_for_function("() => window.jupyterapp && window.jupyterapp.restored.then(() => true)")
-    page.evaluate(OPEN, f"exercises/{exercise.id}/{exercise.id}.ipynb")
-    page.wait_for_selector(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Cell")
-    _until(page, READY, lambda seen: bool(seen == "ready"))
+    open_notebook(page, f"exercises/{exercise.id}/{exercise.id}.ipynb")
 
 
 def _run_first_cell(page: Page) -> None:
@@ -233,9 +110,9 @@ def test_from_the_first_cell_to_nbgraders_points(
 ) -> None:
     """The layout opens, the checklist follows what is typed into the terminal, and nbgrader gives the same points elsewhere."""
     state = course / "labs" / ".wheelhouse" / exercise.id
-    with serve() as address, _page(browser) as page:
+    with serve() as address, page_of(browser) as page:
         _open_exercise(page, address, exercise)
-        _until(page, TERMINALS, lambda seen: seen == [["ex06", "connected"]])
+        until(page, TERMINALS, lambda seen: seen == [["ex06", "connected"]])
         notebook = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)").bounding_box()
         terminal = page.locator(".jp-Terminal").bounding_box()
         assert notebook is not None
@@ -243,7 +120,7 @@ def test_from_the_first_cell_to_nbgraders_points(
         assert notebook["x"] + notebook["width"] <= terminal["x"] + 2
         assert 1.3 < notebook["width"] / terminal["width"] < 1.7
         _run_first_cell(page)
-        _photograph(page, "begun-light")
+        photograph(page, "begun-light")
         assert page.get_by_text("not the sandbox").count() == 0
 
         # The terminal is the sandbox: its HOME is the workspace's own, and its network name isn't this machine's.
@@ -259,7 +136,7 @@ def test_from_the_first_cell_to_nbgraders_points(
             page.locator(f'.wh-task[data-task="{task.number}"][data-state="passed"]').wait_for()
         everything = f"All {len(exercise.tasks)} tasks done: {exercise.points} of {exercise.points} points"
         page.get_by_role("status").filter(has_text=everything).wait_for()
-        _photograph(page, "done-light")
+        photograph(page, "done-light")
 
         snapshot = course / "exercises" / exercise.id / f"{exercise.id}.snapshot"
         assert snapshot.is_file()
@@ -296,12 +173,12 @@ def test_the_checklist_by_keyboard_and_in_the_dark(
     browser: Browser, serve: Serve, course: Path, exercise: Exercise
 ) -> None:
     """Roles and names, hints and starting over by keyboard alone, and the word when a restart has made the list stale."""
-    with serve() as address, _page(browser, "dark") as page:
+    with serve() as address, page_of(browser, "dark") as page:
         _open_exercise(page, address, exercise)
         _run_first_cell(page)
         checklist = page.get_by_role("region", name=f"Checklist: {exercise.title}")
         checklist.wait_for()
-        _photograph(page, "begun-dark")
+        photograph(page, "begun-dark")
 
         assert checklist.get_by_role("progressbar", name="Points earned").count() == 1
         assert checklist.locator("ol.wh-tasks > li").count() == len(exercise.tasks)
@@ -330,8 +207,8 @@ def test_the_checklist_by_keyboard_and_in_the_dark(
 
         page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.restartKernel()")
         checklist.get_by_role("status").filter(has_text="Not live: run this cell again.").wait_for()
-        _photograph(page, "stale-dark")
-        _until(page, READY, lambda seen: bool(seen == "ready"))
+        photograph(page, "stale-dark")
+        until(page, READY, lambda seen: bool(seen == "ready"))
         _run_first_cell(page)
         page.locator(".wh-checklist:not(.wh-off)").wait_for()
         assert page.locator(".wh-checklist").count() == 1
@@ -339,25 +216,25 @@ def test_the_checklist_by_keyboard_and_in_the_dark(
 
 def test_the_button_opens_the_shell(browser: Browser, serve: Serve, exercise: Exercise) -> None:
     """One press opens the exercise's shell right of the notebook; a second one comes back to it."""
-    with serve() as address, _page(browser) as page:
+    with serve() as address, page_of(browser) as page:
         _open_exercise(page, address, exercise, where="/lab?reset")
         _run_first_cell(page)
         assert page.evaluate(TERMINALS) == []
         for _ in range(2):
             page.get_by_role("button", name="Open the shell").click()
-            _until(page, TERMINALS, lambda seen: seen == [["ex06", "connected"]])
-        _photograph(page, "button-light")
+            until(page, TERMINALS, lambda seen: seen == [["ex06", "connected"]])
+        photograph(page, "button-light")
 
 
 def test_another_jupyter_is_told_apart(browser: Browser, serve: Serve, exercise: Exercise) -> None:
     """In a JupyterLab that isn't the course's own, the list says that terminals are ordinary shells, and offers none."""
-    with serve(ours=False) as address, _page(browser) as page:
+    with serve(ours=False) as address, page_of(browser) as page:
         _open_exercise(page, address, exercise, where="/lab?reset")
         _run_first_cell(page)
 
         page.get_by_text("This Jupyter's terminals are ordinary shells, not the sandbox.").wait_for()
         assert page.get_by_role("button", name="Open the shell").count() == 0
-        _photograph(page, "other-light")
+        photograph(page, "other-light")
 
 
 def test_the_configuration_is_the_repositorys() -> None:

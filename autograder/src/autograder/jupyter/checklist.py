@@ -19,6 +19,7 @@ import traitlets
 from autograder import folder, runner
 from autograder.exceptions import CourseError
 from autograder.jupyter import session
+from autograder.jupyter.busy import answer_while_busy
 from autograder.jupyter.words import inline_html, plain
 from autograder.verdict import Verdict
 
@@ -119,6 +120,7 @@ class Checklist(anywidget.AnyWidget):
                 else ""
             ),
         )
+        answer_while_busy(self)
         self._workspace = live
         self._period = period
         self._stop = threading.Event()

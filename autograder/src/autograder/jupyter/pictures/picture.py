@@ -14,6 +14,7 @@ import anywidget
 import traitlets
 
 from autograder.exceptions import CourseError
+from autograder.jupyter.busy import answer_while_busy
 
 __all__ = ["Picture", "script", "style"]
 
@@ -47,6 +48,7 @@ class Picture(anywidget.AnyWidget):
     def __init__(self, **shown: Any) -> None:
         """Show what the traits say."""
         super().__init__(**shown)
+        answer_while_busy(self)
         self._one_at_a_time = threading.Lock()
         self.on_msg(self._on_message)
 

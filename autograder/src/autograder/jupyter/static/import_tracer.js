@@ -132,7 +132,6 @@ function render({ model, el }) {
     const start = choices.find(({ radio }) => radio.checked)?.radio.value || "script";
     ask(model, { statement: statement.value, start, pythonpath: path.value }).then((problem) => {
       run.disabled = false;
-      if (document.activeElement === document.body) run.focus(); // a button that is switched off loses the focus
       if (problem) status.replaceChildren(...inline(problem));
       else if (!drawn) play(); // nothing happened otherwise than before
     });

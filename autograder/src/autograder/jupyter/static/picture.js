@@ -27,6 +27,7 @@ function inline(text) {
 // A kernel that is there says at once that it heard, even while a cell runs; an answer that comes too late still changes the traits.
 function ask(model, question, patience = PATIENCE) {
   return new Promise((resolve) => {
+    const asker = document.activeElement;
     const number = 1 + Math.floor(Math.random() * 1000000000);
     let clock = setTimeout(() => end(GONE), HEARING);
     const watched = {
@@ -42,6 +43,8 @@ function ask(model, question, patience = PATIENCE) {
       clearTimeout(clock);
       for (const [event, react] of Object.entries(watched)) model.off(event, react);
       resolve(problem);
+      // a button that was switched off while the picture waited has lost the focus
+      setTimeout(() => document.activeElement === document.body && asker?.isConnected && asker.focus());
     }
     for (const [event, react] of Object.entries(watched)) model.on(event, react);
     try {

@@ -1,0 +1,172 @@
+"""The course's own JupyterLab and a real Chromium, for tests: nothing here knows what is looked at.
+
+What a terminal shows is a picture on a canvas, so it is known by its effects. Screenshots go to `$WHEELHOUSE_SHOTS`, if that names a folder.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+__all__ = ["MARKS", "PATIENCE", "READY", "chromium", "jupyterlab", "open_notebook", "page_of", "photograph", "until"]
+
+CHROMIUM = Path(os.environ.get("WHEELHOUSE_CHROMIUM", "/usr/bin/chromium"))
+FLAGS = [
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+]
+PATIENCE = 90_000.0
+"""Milliseconds; a machine that runs other tests too is slow."""
+
+MARKS = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not CHROMIUM.is_file() and not os.environ.get("CI"),
+        reason=f"there is no {CHROMIUM}: install Debian's chromium, or set WHEELHOUSE_CHROMIUM",
+    ),
+    pytest.mark.timeout(600),
+]
+"""For the `pytestmark` of a module that uses a browser."""
+
+READY = """async () => {
+  const app = window.jupyterapp;
+  if (!app) return 'no app';
+  await app.restored;
+  const widget = app.shell.currentWidget;
+  if (!widget || !widget.sessionContext) return 'no notebook';
+  await widget.context.ready;
+  await widget.sessionContext.ready;
+  await widget.revealed;
+  const kernel = widget.sessionContext.session && widget.sessionContext.session.kernel;
+  if (!kernel) return 'no kernel';
+  await kernel.info;
+  return kernel.connectionStatus === 'connected' && kernel.status === 'idle' ? 'ready' : kernel.status;
+}"""
+"""Whether the notebook in front has a kernel that answers: before that, Run is lost without a word."""
+
+OPEN = """async (path) => {
+  const widget = await window.jupyterapp.commands.execute('docmanager:open', { path });
+  window.jupyterapp.shell.activateById(widget.id);
+}"""
+
+
+@contextmanager
+def jupyterlab(course: Path, scratch: Path, *, ours: bool = True) -> Iterator[str]:
+    """Start the course's JupyterLab as `make lab` does (or one without our configuration), and give its address."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = int(probe.getsockname()[1])
+    home = scratch / "home"
+    home.mkdir(exist_ok=True)
+    environment = {
+        "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
+        "HOME": str(home),
+        "LANG": "C.UTF-8",
+        "SHELL": "/bin/bash",
+        "WHEELHOUSE_COURSE": str(course),
+        "WHEELHOUSE_CACHE": os.environ["WHEELHOUSE_CACHE"],
+    }
+    if "WHEELHOUSE_TIER" in os.environ:
+        environment["WHEELHOUSE_TIER"] = os.environ["WHEELHOUSE_TIER"]
+    words = [
+        *("--no-browser", f"--port={port}", "--IdentityProvider.token=", "--ServerApp.password="),
+        "--LabApp.expose_app_in_browser=True",
+    ]
+    other = ["jupyterlab", "--allow-root", f"--ServerApp.root_dir={course}", "--ServerApp.port_retries=0"]
+    log = scratch / "jupyter.log"
+    process = subprocess.Popen(
+        [sys.executable, "-m", *(["autograder.jupyter.launch"] if ours else other), *words],
+        cwd=course,
+        env=environment,
+        stdout=log.open("w"),
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        _wait_for(address, process, log)
+        yield address
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def _wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    end = time.monotonic() + PATIENCE / 1000
+    while time.monotonic() < end:
+        assert process.poll() is None, log.read_text()[-3000:]
+        try:
+            urllib.request.urlopen(f"{address}/api/status", timeout=2).read()
+            return
+        except OSError:
+            time.sleep(0.1)
+    raise AssertionError(log.read_text()[-3000:])
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Start a real Chromium."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        one = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        yield one
+        one.close()
+
+
+@contextmanager
+def page_of(browser: Browser, scheme: str = "light") -> Iterator[Page]:
+    """Give a page of a user of its own; where a test fails, it is photographed."""
+    context = browser.new_context(viewport={"width": 1500, "height": 950}, color_scheme=scheme)  # type: ignore[arg-type]
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE)
+    try:
+        yield page
+    except BaseException:
+        photograph(page, f"failed-{scheme}")
+        raise
+    finally:
+        context.close()
+
+
+def photograph(page: Page, name: str) -> None:
+    """Keep what the page looks like, if `$WHEELHOUSE_SHOTS` says where."""
+    folder = os.environ.get("WHEELHOUSE_SHOTS")
+    if folder:
+        page.screenshot(path=str(Path(folder) / f"{name}.png"))
+
+
+def until(page: Page, script: str, wanted: Callable[[Any], bool]) -> Any:
+    """Ask the page again and again until the answer is what is wanted, and give it."""
+    end = time.monotonic() + PATIENCE / 1000
+    seen = None
+    while time.monotonic() < end:
+        seen = page.evaluate(script)
+        if wanted(seen):
+            return seen
+        time.sleep(0.1)
+    raise AssertionError(f"waited in vain; last seen: {seen}")
+
+
+def open_notebook(page: Page, path: str) -> None:
+    """Bring a notebook to the front of a JupyterLab that is open, and wait until its kernel answers."""
+    page.evaluate(OPEN, path)
+    page.wait_for_selector(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Cell")
+    until(page, READY, lambda seen: bool(seen == "ready"))
