@@ -5,13 +5,38 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from nbmake.nb_result import NotebookError  # type: ignore[import-untyped]
+from nbmake.nb_run import NotebookRun  # type: ignore[import-untyped]
 
 from autograder import folder
 from autograder.exercise import Exercise
 from autograder.folder import LiveWorkspace
 from autograder.places import cache
+
+
+def _error_of(run: NotebookRun, notebook: Any) -> NotebookError:
+    """Say which cell of a lesson failed, and what it showed.
+
+    nbmake calls this when a cell has failed, looks for an output of the kind `error`, and lets the notebook pass where it finds none.
+    Our own errors are told in sentences and leave no such output.
+    """
+    found: NotebookError | None = _nbmakes_error_of(run, notebook)
+    if found is None:
+        ran = [number for number, cell in enumerate(notebook.cells) if cell.get("execution_count")]
+        last = ran[-1] if ran else 0
+        cell = notebook.cells[last]
+        told = "\n".join(
+            str(one.get("text") or one.get("data", {}).get("text/plain")) for one in cell.get("outputs", [])
+        )
+        found = NotebookError(summary=told[-300:], trace=f"{cell['source']}\n{told}", failing_cell_index=last)
+    return found
+
+
+_nbmakes_error_of = NotebookRun._get_error
+NotebookRun._get_error = _error_of
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
