@@ -45,6 +45,13 @@ def first_release_is_out(work: Workspace) -> None:
             next_step="Run `pypi-manage list --testpypi; pypi-manage list` to see what is where.",
             evidence=seen("price-stickers"),
         )
+    if there and "1.0.0" not in there:
+        raise Failed(
+            expected=expected,
+            found=f"On PyPI there is {code(f'price-stickers {there[-1]}')}: a build takes its number from `pyproject.toml`, and `twine` uploads whatever was built.",
+            next_step=_LIST,
+            evidence=seen(f"{there[-1]} "),
+        )
     release = pypi.release("price-stickers", "1.0.0")
     for files, kind in ((release.wheels, "wheel"), (release.sdists, "sdist")):
         if not files:
@@ -144,6 +151,7 @@ def a_stranger_can_install_it(work: Workspace) -> None:
 def mended_release_is_out(work: Workspace) -> None:
     """`cash-rounding` 1.0.1 is on PyPI, and people are offered it."""
     pypi = work.published("pypi")
+    _why_not_yet(work, pypi)
     release = pypi.release("cash-rounding", "1.0.1")
     if not release.wheels:
         raise Failed(
@@ -159,6 +167,31 @@ def mended_release_is_out(work: Workspace) -> None:
             next_step=_LIST,
             evidence=r"1\.0\.1\s+yanked",
         )
+
+
+def _why_not_yet(work: Workspace, pypi: Published) -> None:
+    """Say what stands in the way, where 1.0.1 isn't out and somebody tried to mend 1.0.0 itself."""
+    there = {one.version: one for one in pypi.releases("cash-rounding")}
+    if "1.0.1" in there:
+        return
+    expected = "`cash-rounding` 1.0.1 is on PyPI."
+    if "1.0.0" not in there:
+        raise Failed(
+            expected=expected,
+            found="1.0.0 was deleted, and its file names are burned: nothing can be published under them again, mended or not.",
+            next_step="Run `pip index versions cash-rounding` to see what is left.",
+            evidence="No matching distribution",
+        )
+    for file in there["1.0.0"].files:
+        path = f"rounding/dist/{file.filename}"
+        if work.file(path).exists and hashlib.sha256(work.file(path).content).hexdigest() != file.sha256:
+            raise Failed(
+                expected=expected,
+                found=f"{code(path)} is another file than the one of this name on PyPI, which never replaces what it has published: "
+                "other content needs another number.",
+                next_step=f"Run {command('sha256sum', path)} and compare it with what `pip download` brings.",
+                evidence=r"[0-9a-f]{64}",
+            )
 
 
 @check(
@@ -247,11 +280,22 @@ pip install --quiet --no-deps --target "$new" "$1" && PYTHONPATH=$new python3 -c
 )
 def bad_release_is_withdrawn(work: Workspace) -> None:
     """`receipt-footer` 1.0.2 is on PyPI, yanked, and the yank says why."""
-    reason = work.published("pypi").release("receipt-footer", "1.0.2").yanked
+    pypi = work.published("pypi")
+    there = {one.version: one.yanked for one in pypi.releases("receipt-footer")}
+    if "1.0.2" not in there:
+        raise Failed(
+            expected="`receipt-footer` 1.0.2 can still be installed by whoever names it.",
+            found="1.0.2 was deleted: `receipt-footer==1.0.2`, which the museum shop installs every night, finds nothing any more.",
+            next_step="Run `pip install --dry-run receipt-footer==1.0.2` to see what they see.",
+            evidence="No matching distribution",
+        )
+    reason = there["1.0.2"]
     if reason is None:
+        others = [version for version, why in there.items() if why is not None]
+        more = f" Yanked is {listing(others)}." if others else ""
         raise Failed(
             expected="`receipt-footer` 1.0.2 is yanked.",
-            found="`receipt-footer` 1.0.2 is offered to everybody who doesn't name a version.",
+            found=f"`receipt-footer` 1.0.2 is offered to everybody who doesn't name a version.{more}",
             next_step=_LIST,
             evidence=r"1\.0\.2  receipt",
         )
@@ -496,6 +540,14 @@ def build_and_publish_are_apart(work: Workspace) -> None:
             _fail(
                 expected,
                 f"The job {code(job.name)} never takes what was built: each job begins on an empty machine.",
+                step,
+                evidence,
+            )
+        if job.unpacks_beside_dist and any(one.hands_over_the_content_of_dist for one in workflow.before(job)):
+            step, evidence = workflow.see("artifact|path:", "where files are taken from, and where they are put")
+            _fail(
+                expected,
+                f"The job {code(job.name)} has what lay in `dist` unpacked beside it, and looks for it in `dist`, which isn't there.",
                 step,
                 evidence,
             )

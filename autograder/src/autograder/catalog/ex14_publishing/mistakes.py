@@ -9,11 +9,11 @@ __all__ = ["GOOD_WORKFLOW", "MISTAKES", "UPLOAD"]
 
 UPLOAD = "export TWINE_USERNAME=__token__ TWINE_PASSWORD=$(pypi-manage token)\n"
 _ONE = "sed -i 's/^version = .*/version = \"1.0.0\"/' stickers/pyproject.toml\n"
-_PROOF = "python3 -m venv stickers/proof && stickers/proof/bin/python -m pip install -q "
+_PROOF = "uv venv -q stickers/proof && uv pip install -q --python stickers/proof/bin/python "
 _MEND = "sed -i 's|return .*|return (cents + 2) // 5 * 5|' rounding/cash_rounding.py\n"
 _BUMP = "sed -i 's/^version = .*/version = \"1.0.1\"/' rounding/pyproject.toml\n"
-_SEND = "pyproject-build rounding >/dev/null\n" + UPLOAD + "twine upload rounding/dist/*1.0.1*\n"
-_FIRST = _ONE + "rm -r stickers/dist\npyproject-build stickers >/dev/null\n" + UPLOAD + "twine upload stickers/dist/*\n"
+_SEND = "uv build -q rounding\n" + UPLOAD + "twine upload rounding/dist/*1.0.1*\n"
+_FIRST = _ONE + "rm -r stickers/dist\nuv build -q stickers\n" + UPLOAD + "twine upload stickers/dist/*\n"
 _YANK = 'pypi-manage yank receipt-footer 1.0.2 --reason "Prints 0 days"\n'
 
 _CHECKOUT = "actions/checkout@11bd71901bbe5b1630ceea73d27597364c9af683"
@@ -86,7 +86,7 @@ MISTAKES = [
         "stopped after the rehearsal",
         task=1,
         commands=_ONE
-        + "rm -r stickers/dist; pyproject-build stickers >/dev/null\n"
+        + "rm -r stickers/dist; uv build -q stickers\n"
         + "TWINE_USERNAME=__token__ TWINE_PASSWORD=$(pypi-manage token --testpypi) twine upload -r testpypi stickers/dist/*",
         caught_by=checks.first_release_is_out,
         says=r"is on TestPyPI, and nothing of it is on PyPI",
@@ -95,7 +95,7 @@ MISTAKES = [
         "uploaded the wheel only",
         task=1,
         commands=_ONE
-        + "pyproject-build --wheel stickers >/dev/null\n"
+        + "uv build -q --wheel stickers\n"
         + UPLOAD
         + "twine upload stickers/dist/*1.0.0*\n"
         + _PROOF
@@ -107,7 +107,7 @@ MISTAKES = [
         "uploaded all that lay in dist",
         task=1,
         commands=_ONE
-        + "pyproject-build stickers >/dev/null\n"
+        + "uv build -q stickers\n"
         + UPLOAD
         + "twine upload stickers/dist/*\n"
         + _PROOF
@@ -140,25 +140,25 @@ MISTAKES = [
     Mistake(
         "mended it, and uploaded it under the old number",
         task=2,
-        commands=_MEND + "pyproject-build rounding >/dev/null\n" + UPLOAD + "twine upload rounding/dist/*",
+        commands=_MEND + "uv build -q rounding\n" + UPLOAD + "twine upload rounding/dist/*",
         caught_by=checks.mended_release_is_out,
-        says=r"On PyPI there is `cash-rounding 1\.0\.0`\.",
+        says=r"never replaces what it has published",
     ),
     Mistake(
         "deleted the release, to upload it once more",
         task=2,
         commands=_MEND
-        + "pypi-manage delete cash-rounding 1.0.0 --yes\npyproject-build rounding >/dev/null\n"
+        + "pypi-manage delete cash-rounding 1.0.0 --yes\nuv build -q rounding\n"
         + UPLOAD
         + "twine upload rounding/dist/*",
         caught_by=checks.mended_release_is_out,
-        says=r"no release of `cash-rounding`",
+        says=r"its file names are burned",
     ),
     Mistake(
         "called it a post-release",
         task=2,
         commands=_MEND
-        + "sed -i 's/^version = .*/version = \"1.0.0.post1\"/' rounding/pyproject.toml\npyproject-build rounding >/dev/null\n"
+        + "sed -i 's/^version = .*/version = \"1.0.0.post1\"/' rounding/pyproject.toml\nuv build -q rounding\n"
         + UPLOAD
         + "twine upload rounding/dist/*",
         caught_by=checks.mended_release_is_out,
@@ -212,7 +212,7 @@ MISTAKES = [
         task=3,
         commands="pypi-manage delete receipt-footer 1.0.2 --yes",
         caught_by=checks.bad_release_is_withdrawn,
-        says=r"`receipt-footer 1\.0\.2` was deleted",
+        says=r"1\.0\.2 was deleted: `receipt-footer==1\.0\.2`",
     ),
     Mistake(
         "yanked what people shall get",
@@ -326,6 +326,13 @@ END
         commands=_workflow("'/download-artifact/,/path:/d'"),
         caught_by=checks.build_and_publish_are_apart,
         says=r"never takes what was built",
+    ),
+    Mistake(
+        "forgot to say where it goes",
+        task=5,
+        commands=_workflow("'/download-artifact/,/path:/{/path:/d}'"),
+        caught_by=checks.build_and_publish_are_apart,
+        says=r"unpacked beside it",
     ),
     Mistake(
         "wrote a command with a colon in it",

@@ -21,6 +21,7 @@ LARGEST = 64_000
 _BUILDS = re.compile(r"\b(python3? -m build|pyproject-build|uv build|hatch build|flit build|poetry build|pdm build)\b")
 _PUBLISHES = re.compile(r"\b(twine upload|uv publish|hatch publish|flit publish|poetry publish|pdm publish)\b")
 _PUBLISHER = "pypa/gh-action-pypi-publish"
+_DIST = re.compile(r"(\./)?dist(/|/\*{1,2})?")
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,26 @@ class Job:
     def publishes(self) -> bool:
         """Whether it uploads distributions."""
         return bool(_PUBLISHES.search(self.commands)) or any(one.lower().startswith(_PUBLISHER) for one in self.uses)
+
+    @property
+    def unpacks_beside_dist(self) -> bool:
+        """Whether it unpacks what it fetches at the top of its folder, though what publishes looks into `dist`."""
+        fetched = self._given("actions/download-artifact@")
+        # Without a name each artifact is unpacked into a folder of its own, and a command may move what it likes.
+        at_the_top = [one.get("name") and one.get("path", ".") in (".", "./") for one in fetched]
+        elsewhere = any("packages-dir" in one or "packages_dir" in one for one in self._given(_PUBLISHER))
+        return bool(fetched) and all(at_the_top) and not elsewhere and not self.commands
+
+    @property
+    def hands_over_the_content_of_dist(self) -> bool:
+        """Whether all that it hands over is what lies in `dist`, without the folder itself."""
+        given = self._given("actions/upload-artifact@")
+        return bool(given) and all(_DIST.fullmatch(str(one.get("path", "")).strip()) for one in given)
+
+    def _given(self, action: str) -> list[Mapping[str, Any]]:
+        """Give what each use of an action has under `with`."""
+        every = [step.get("with") for step in self.steps if str(step.get("uses")).startswith(action)]
+        return [one if isinstance(one, dict) else {} for one in every]
 
     @property
     def needs(self) -> list[str]:
