@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import posixpath
 import re
@@ -236,6 +237,16 @@ def lock_does_not_give_in(work: Workspace) -> None:
 )
 def accounts_hold_the_real_one(work: Workspace) -> None:
     """`accounts/.venv` holds what the lock names, in the files that were locked."""
+    module = f"{work.environment('accounts/.venv').site_packages}/price_rounding.py"
+    real = {digest for wheel in work.known.wheels("price-rounding", "1.0") for digest in wheel.files.values()}
+    if work.file(module).exists and hashlib.sha256(work.file(module).content).hexdigest() not in real:
+        raise Failed(
+            expected="`accounts/.venv` holds the `price-rounding` that was locked.",
+            found="The changed file got in: name and version are right, but what is in it isn't what was locked. "
+            "Installing a file by its name doesn't ask the lock.",
+            next_step=f"Run {command('cat', module)} to see how it rounds now.",
+            evidence=r"\S",
+        )
     require_environment(work, "accounts/.venv", start_lock(_ACCOUNTS))
 
 

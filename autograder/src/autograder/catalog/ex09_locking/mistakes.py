@@ -217,7 +217,7 @@ MISTAKES = [
         pip --python accounts/.venv install --quiet accounts/wheels/*.whl
         """,
         caught_by=checks.accounts_hold_the_real_one,
-        says=r"not those of the real `price-rounding` 1\.0",
+        says=r"The changed file got in: name and version are right",
     ),
     Mistake(
         "found the culprit, and left the rest to others",
