@@ -73,6 +73,7 @@ class Question:
     """What is typed there first."""
     again: str = ""
     """The name of the element on which is asked once more; empty if it is the same."""
+    key: str = "Enter"
     asks_kernel: bool = True
     told: tuple[str, ...] = field(default=())
     """What must be told also where no script runs."""
@@ -90,7 +91,9 @@ QUESTIONS = {
     ),
     "import_tracer": Question("Import statement", "json bound in", types="import json", told=("sys.path", "hours")),
     "lock_lens": Question("Make them all anew", "all of it was made anew", told=("netcore==1.1", "sha256", "let in")),
-    "package_explorer": Question("Tick everything", "Changed: ", asks_kernel=False, told=("till/__init__.py",)),
+    "package_explorer": Question(
+        "till/__init__.py is there", "Changed: ", key="Space", asks_kernel=False, told=("till/__init__.py", "unittest")
+    ),
     "pyproject_form": Question("Build it", "Built by", told=("[project]",)),
     "release_simulator": Question(
         "Upload the same bytes again", "Upload the same bytes again 1.0", told=("shop-bell", "200")
@@ -216,7 +219,7 @@ def _ask(page: Page, question: Question) -> None:
     if question.types:
         page.keyboard.press("Control+a")
         page.keyboard.type(question.types)
-    page.keyboard.press("Enter")
+    page.keyboard.press(question.key)
 
 
 def _saved(page: Page, notebook: Path) -> dict[str, Any]:

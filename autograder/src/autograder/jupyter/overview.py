@@ -54,7 +54,7 @@ def _table(found: tuple[Step, ...], onward: Step | None) -> str:
         next_step = f"<p><strong>{'Continue' if began else 'Begin'} here:</strong> {link}</p>"
     head = "".join(
         f"<th scope='col' style='text-align:left'>{name}</th>"
-        for name in ("", "Lesson", "takes", "", "takes", "", "Your exercise")
+        for name in ("No.", "Lesson", "takes", "To do", "takes", "Points", "So far")
     )
     return f"{next_step}<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
 
