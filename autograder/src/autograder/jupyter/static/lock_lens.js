@@ -2,8 +2,8 @@
 const SIGNS = { yes: ["✓", "yes"], no: ["✗", "no"], remark: ["~", "only as a remark"] };
 
 function render({ model, el }) {
-  let form = 0; // which file is shown
-  let row = "direct"; // which mark or trial is chosen
+  let form = 3; // which file is shown
+  let row = "hashes"; // which mark or trial is chosen
 
   const table = make("table", { class: "wh-matrix", role: "grid", "aria-label": "What each of them tells, and what comes of it" });
   const says = make("div", { class: "wh-says", role: "status" });
@@ -17,7 +17,7 @@ function render({ model, el }) {
       { class: "wh-picture wh-lens", "aria-label": "Lock lens" },
       make("p", {}, "One list of wishes, and what became of it on Monday, when ", make("code", {}, "netcore"), " 1.1 was the newest. Choose a cell, by mouse or by arrow keys and Enter."),
       make("div", { class: "wh-scroll" }, table),
-      make("p", { class: "wh-quiet" }, "✓ it tells   ✗ it doesn't   ~ only as a remark   |   ✓ as it should be   ✗ not so"),
+      make("p", { class: "wh-quiet" }, "Above: ✓ it tells, ✗ it does not, ~ only in a remark. In the last two rows: ✓ as it should be, ✗ not so."),
       says,
       make("section", { "aria-label": "The file itself" }, title, file),
       make("div", { class: "wh-foot" }, again, status),
