@@ -144,8 +144,10 @@ class Stage:
 
 @functools.cache
 def _source(exercise: Exercise) -> str:
-    """Hash what a check's result depends on besides the state: the checks' own text."""
-    return hashlib.sha256((exercise.folder / "checks.py").read_bytes()).hexdigest()
+    """Hash what a check's result depends on besides the state: the checks' own text, and that of the modules beside them."""
+    beside = sorted(exercise.folder.glob("*.py"))
+    texts = [path.read_bytes() for path in beside if path.name not in ("mistakes.py", "alternatives.py")]
+    return hashlib.sha256(b"\0".join(texts)).hexdigest()
 
 
 def kept_at(exercise: Exercise, one: Check, state: str) -> Path:

@@ -199,7 +199,7 @@ class Workspace:
             return there[-1]
         others = [name for name in self.tree.names(folder) if name.endswith(ending)]
         raise Failed(
-            expected=f"There is a {kind} of {code(project)} in {code(folder)}.",
+            expected=f"There is {'an' if kind == 'sdist' else 'a'} {kind} of {code(project)} in {code(folder)}.",
             found=f"There is only {listing(others)}." if others else f"There is no {kind} in {code(folder)}.",
             next_step=f"Run {command('ls', '-l', folder)} to see what is there.",
             evidence=seen(others[0]) if others else unseen(f"{project}{ending}"),
