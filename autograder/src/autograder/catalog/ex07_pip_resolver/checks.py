@@ -25,7 +25,7 @@ from autograder.wording import code, command, listing, seen
     hints=[
         "`pip check` compares what the installed distributions need with what is installed. Which of them is not served?",
         "Two commands, two resolutions: the second knew nothing of the first. What if one command is told about both?",
-        "pip keeps what satisfies a request. Only with `--upgrade` does it look whether a newer `legacytool` gets along with the `shoplib` that `moderntool` needs.",
+        "Name both in one `pip install`. pip keeps what is installed only as long as a whole set can be made with it; a newer `legacytool` gets along with the `shoplib` that `moderntool` needs.",
     ],
 )
 def damage_is_undone(work: Workspace) -> None:
@@ -42,7 +42,7 @@ def damage_is_undone(work: Workspace) -> None:
     acts=True,
     after=damage_is_undone,
     hints=[
-        "Start `reports/run.sh` and read what it says.",
+        "Start it with `bash reports/run.sh`, and read what it says.",
         "The environment is sound now. Where else does Python look for a module, and where first?",
         "The folder of the script comes before everything that is installed: is there a file in it which has no business there?",
     ],
@@ -232,6 +232,8 @@ def the_holder_is_named(work: Workspace) -> None:
         found = "`shoplib` is what is held back, not who does it."
     elif canonicalize_name(answer) in ("day-ledger", "till-flexi"):
         found = f"{code(answer)} needs `shoplib`, but would take a newer one: `pip show` names three, and only one of them has a limit."
+    elif len(answer.replace(",", " ").split()) > 1:
+        found = f"{code(answer)} is more than one name, and only one of them has a limit."
     else:
         found = f"{code(answer)} doesn't ask for `shoplib` in `till/.venv`."
     if canonicalize_name(answer) != _HOLDER:
@@ -277,7 +279,7 @@ def its_limit_is_told(work: Workspace) -> None:
     ],
 )
 def right_name_is_imported(work: Workspace) -> None:
-    """`receipts/receipt.py` imports the driver by the name under which it was installed."""
+    """`receipts/receipt.py` imports the driver by a name which that brought."""
     environment = work.environment("receipts/.venv")
     expected = "`receipts/receipt.py` imports what `receipt-printer` brought."
     imports = work.source("receipts/receipt.py").imports

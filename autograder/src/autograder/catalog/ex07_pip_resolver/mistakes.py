@@ -149,6 +149,13 @@ MISTAKES = [
         says=r"only one thing can stand there",
     ),
     Mistake(
+        "copied the whole line that pip show gives",
+        task=3,
+        commands="""echo '{"distribution": "day-ledger, legacytool, till-flexi", "requires": "<2"}' > till/limit.json""",
+        caught_by=checks.the_holder_is_named,
+        says=r"more than one name",
+    ),
+    Mistake(
         "named the one that is held back",
         task=3,
         commands="""echo '{"distribution": "shoplib", "requires": "<2"}' > till/limit.json""",
