@@ -72,15 +72,34 @@ def test_what_is_no_workflow_is_refused_in_a_sentence(text: str) -> None:
         Workflow("p.yml", text)
 
 
+@pytest.mark.parametrize(
+    ("given", "beside"),
+    [
+        ("{name: dist}", True),
+        ("{name: dist, path: ./}", True),
+        ("{name: dist, path: dist}", False),
+        ("{}", False),
+    ],
+)
+def test_a_job_that_unpacks_beside_dist_is_known(given: str, beside: bool) -> None:
+    """With a name and no path, what was fetched lies at the top; without a name, in a folder of that name."""
+    steps = f"[{{uses: actions/upload-artifact@v4, with: {{path: dist/}}}}, {{uses: actions/download-artifact@v4, with: {given}}}]"
+    (job,) = Workflow("p.yml", f"jobs: {{one: {{steps: {steps}}}}}").jobs
+    assert job.unpacks_beside_dist is beside
+    assert job.hands_over_the_content_of_dist
+
+
 @pytest.mark.timeout(20)
 def test_odd_values_are_no_trouble() -> None:
     """Neither where a list should stand nor where aliases make something endless."""
     bomb = "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 60))
     text = bomb + (
-        "jobs:\n  one:\n    steps:\n      - run: *a59\n      - just a text\n      - uses: [x]\n    needs: {one: 1}\n"
+        "jobs:\n  one:\n    steps:\n      - run: *a59\n      - just a text\n      - uses: [x]\n      - uses: *a59\n"
+        "      - {uses: actions/upload-artifact@v4, with: {path: *a59}}\n    needs: {one: 1}\n"
         "    environment: [pypi]\n    permissions: [id-token]\n  two: null\n  three: {steps: 5, needs: three}\n"
     )
     for job in Workflow("p.yml", text).jobs:
-        found = [job.builds, job.publishes, job.may_ask_for_identity, *job.uses, *job.environment]
-        assert not any(found)
+        found = [job.builds, job.publishes, job.may_ask_for_identity, *job.environment]
+        assert not any([*found, job.unpacks_beside_dist, job.hands_over_the_content_of_dist])
+        assert all(used.startswith("actions/") for used in job.uses)
         assert list(Workflow("p.yml", text).before(job)) == []

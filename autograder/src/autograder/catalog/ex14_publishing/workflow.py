@@ -74,11 +74,16 @@ class Job:
     def hands_over_the_content_of_dist(self) -> bool:
         """Whether all that it hands over is what lies in `dist`, without the folder itself."""
         given = self._given("actions/upload-artifact@")
-        return bool(given) and all(_DIST.fullmatch(str(one.get("path", "")).strip()) for one in given)
+        paths = [one.get("path") for one in given]
+        return bool(paths) and all(isinstance(one, str) and _DIST.fullmatch(one.strip()) for one in paths)
 
     def _given(self, action: str) -> list[Mapping[str, Any]]:
         """Give what each use of an action has under `with`."""
-        every = [step.get("with") for step in self.steps if str(step.get("uses")).startswith(action)]
+        every = [
+            step.get("with")
+            for step in self.steps
+            if isinstance(uses := step.get("uses"), str) and uses.lower().startswith(action)
+        ]
         return [one if isinstance(one, dict) else {} for one in every]
 
     @property
