@@ -33,7 +33,7 @@ def course(*words: str | Path, **variables: str) -> subprocess.CompletedProcess[
     )
 
 
-COMMANDS = ["list", "begin", "reset", "shell", "check", "hint", "doctor", "build", "index"]
+COMMANDS = ["list", "begin", "reset", "shell", "check", "hint", "doctor", "build", "claims", "messages", "index"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -57,7 +57,7 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["begin", "99"], "There is no exercise '99'. There are: 06-virtual-environments"),
+        (["begin", "99"], "There is no exercise '99'. There are: 01-modules, 02-packages"),
         (["check", "06"], "There is no workspace for 06-virtual-environments yet. Run `course begin 06`."),
         (["hint", "06"], "Run `course begin 06`"),
         (["check", "06", "--snapshot", "nowhere.snapshot"], "can't be read"),
