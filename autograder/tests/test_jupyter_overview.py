@@ -33,7 +33,7 @@ def test_every_link_leads_to_a_notebook(labs: object, shown: list[dict[str, str]
     links = re.findall(r'href="([^"]+)"', page)
     assert len(links) == 2 * len(find_exercises()) + 1
     assert [link for link in links if not Path(link).is_file()] == []
-    assert f'Begin here:</strong> <a href="{links[0]}">' in page
+    assert f'Begin here:</strong> <a style="text-decoration:underline" href="{links[0]}">' in page
     assert find_exercises()[0].id in shown[0]["text/plain"]
 
 

@@ -32,7 +32,7 @@ def _link(path: Path | None, text: str) -> str:
     root = course_root()
     if path is None or root is None:
         return html.escape(text)
-    return f'<a href="{html.escape(os.path.relpath(root / path), quote=True)}">{html.escape(text)}</a>'
+    return f'<a style="text-decoration:underline" href="{html.escape(os.path.relpath(root / path), quote=True)}">{html.escape(text)}</a>'
 
 
 def _table(found: tuple[Step, ...], onward: Step | None) -> str:

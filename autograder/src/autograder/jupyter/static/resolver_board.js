@@ -93,7 +93,7 @@ function render({ model, el }) {
           "div",
           { class: "wh-column", role: "group", "aria-label": column.name, "data-column": column.name },
           make("strong", {}, column.name),
-          make("ul", { class: "wh-wants", "aria-label": `Who wants what of ${column.name}` }, ...(wants.length ? wants : [make("li", { class: "wh-quiet" }, "nobody asks for it")])),
+          make("ul", { class: "wh-wants", "aria-label": `Who wants what of ${column.name}` }, ...(wants.length ? wants : [make("li", { class: "wh-quiet" }, "nobody limits it")])),
           make("ul", { class: "wh-cells", "aria-label": `Releases of ${column.name}, newest first` }, ...cells),
         );
       }),
