@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -42,6 +43,13 @@ NotebookRun._get_error = _error_of
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the quick tests first, the slow ones and the lessons last: who waits learns soon that something is broken."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is not None or item.path.suffix == ".ipynb")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def ctrl_c_is_heard() -> None:
+    """Let what tests start be interrupted also where they run in a shell's background, which ignores SIGINT for all below it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True, scope="session")

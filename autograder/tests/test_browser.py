@@ -45,8 +45,8 @@ def exercise() -> Exercise:
 
 
 @pytest.fixture
-def course(tmp_path: Path) -> Iterator[Path]:
-    """A copy of the course in which nobody has done anything yet."""
+def course(tmp_path: Path, exercise: Exercise) -> Iterator[Path]:
+    """A copy of the course with one exercise, with which it therefore opens; nobody has done anything yet."""
     root = course_root()
     assert root is not None
     made = tmp_path / "course"
@@ -54,6 +54,9 @@ def course(tmp_path: Path) -> Iterator[Path]:
     shutil.copy(root / "nbgrader_config.py", made)
     shutil.copytree(root / "notebooks", made / "notebooks")
     authoring.build(made)
+    for other in (made / "exercises").iterdir():
+        if other.name != exercise.id:
+            shutil.rmtree(other)
     yield made
     subprocess.run(["rm", "-rf", str(made)], check=False)
 
