@@ -199,7 +199,9 @@ def test_command_explains_itself(served: Served) -> None:
     said = command(served, "--help")
     assert "Stands for what you click" in said
     assert "pypi-manage token --testpypi" in said
-    assert "invalid choice" in command(served, "brew", fails=True)
+    said = command(served, "brew", fails=True)
+    assert "invalid choice" in said
+    assert said.endswith("Run `pypi-manage --help` to see how it is used.\n")
     ran = subprocess.run(
         [sys.executable, pypi_manage.__file__, "list"], env={}, capture_output=True, text=True, timeout=60
     )

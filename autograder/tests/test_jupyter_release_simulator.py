@@ -84,7 +84,7 @@ def test_what_cannot_be_is_refused_by_the_index_itself(picture: ReleaseSimulator
     assert click(picture, "yank")[0] == 404
     click(picture, "upload")
     click(picture, "yank")
-    assert click(picture, "yank") == (400, f"{NAME} 1.0 is yanked already.")
+    assert click(picture, "yank") == (400, f"{NAME} 1.0 is yanked already: un-yank it first to give another reason.")
     assert takes(picture)[1] == "1.0!"
 
 

@@ -254,7 +254,7 @@ def _release(change: Change, ledger: Ledger, name: str, written: str, told: Told
     match told.get("action"):
         case "yank":
             if yanked is not None:
-                raise Refused(400, f"{project} {version} is yanked already.")
+                raise Refused(400, f"{project} {version} is yanked already: un-yank it first to give another reason.")
             change.append(_event(ledger, "yank", project, version=version, reason=told.get("reason", "")))
         case "unyank":
             if yanked is None:

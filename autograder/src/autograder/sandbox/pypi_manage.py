@@ -45,14 +45,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _fail(f"The index can't be reached: {error}.")
 
 
+class _Parser(argparse.ArgumentParser):
+    """Answers a typing error with a sentence and the next step, where argparse would print its usage."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what was wrong and end with exit status 2."""
+        self.exit(2, f"{self.prog}: {message}. Run `{self.prog} --help` to see how it is used.\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="pypi-manage",
         description=DESCRIPTION,
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    site = argparse.ArgumentParser(add_help=False)
+    site = _Parser(add_help=False)
     where = site.add_mutually_exclusive_group()
     where.add_argument("--testpypi", dest="site", action="store_const", const="testpypi", help="on TestPyPI")
     where.add_argument("--company", dest="site", action="store_const", const="company", help="on the company's index")
