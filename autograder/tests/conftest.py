@@ -40,6 +40,11 @@ _nbmakes_error_of = NotebookRun._get_error
 NotebookRun._get_error = _error_of
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name bytes by their argument: archives made while collecting hold the time, and two workers would disagree on a test's name."""
+    return argname if isinstance(val, bytes) else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the quick tests first, the slow ones and the lessons last: who waits learns soon that something is broken."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is not None or item.path.suffix == ".ipynb")

@@ -69,7 +69,9 @@ def test_wheel_goes_before_sdist() -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"nonsense", gzip.compress(b"nonsense"), sdist("other/PKG-INFO"), sdist("odd-1.0/PKG-INFO")[:60]]
+    "data",
+    [b"", b"nonsense", gzip.compress(b"nonsense"), sdist("other/PKG-INFO"), sdist("odd-1.0/PKG-INFO")[:60]],
+    ids=["empty", "nonsense", "compressed-nonsense", "other-folder", "cut-short"],
 )
 def test_damaged_files_say_nothing(data: bytes) -> None:
     """What can't be read is as if it said nothing."""
