@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from autograder.sandbox.choice import choose, tiers
 from autograder.sandbox.place import (
+    ISOLATING,
     Completed,
     Door,
     Index,
@@ -25,6 +26,7 @@ from autograder.sandbox.place import (
 )
 
 __all__ = [
+    "ISOLATING",
     "Completed",
     "Door",
     "Index",

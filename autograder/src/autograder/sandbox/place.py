@@ -15,6 +15,7 @@ from autograder.exceptions import SandboxError
 
 __all__ = [
     "DEFAULT_LIMITS",
+    "ISOLATING",
     "Completed",
     "Door",
     "Doors",
@@ -29,7 +30,12 @@ __all__ = [
     "relative_folder",
 ]
 
-Tier = Literal["strong", "basic"]
+Tier = Literal["strong", "strong-pod", "medium", "basic"]
+"""From the strongest to the weakest; DESIGN.md, section 6, says what each guarantees."""
+
+ISOLATING: tuple[Tier, ...] = ("strong", "strong-pod")
+"""The tiers in which other people's work may be run without somebody having said in words that they take the risk."""
+
 Door = Literal["names", "proxy", "loopback"]
 """How commands get to the index: see `autograder.sandbox.way`."""
 
