@@ -11,16 +11,16 @@ import pytest
 
 from autograder.exceptions import SandboxError
 from autograder.index import PackageIndex
-from autograder.sandbox import choice, choose, strong, tiers
+from autograder.sandbox import choose, strong, tiers, trial
 from autograder.sandbox.system_python import seed
 
 
 @pytest.fixture(autouse=True)
 def _tried_anew(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.delenv("WHEELHOUSE_TIER", raising=False)
-    choice._tried.cache_clear()
+    trial.forget_trials()
     yield
-    choice._tried.cache_clear()
+    trial.forget_trials()
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def stand_in(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None
     program = folder / "bwrap"
     program.write_text("#!/bin/sh\n" + script)
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
-    monkeypatch.setattr(choice, "find_bubblewrap", lambda: str(program))
+    monkeypatch.setattr(trial, "find_bubblewrap", lambda: str(program))
 
 
 @pytest.mark.parametrize("tier", ["strong", "basic"])
@@ -57,7 +57,7 @@ def test_an_unknown_tier_is_refused(index: PackageIndex) -> None:
 
 def test_without_bubblewrap_the_basic_tier_is_taken(index: PackageIndex, monkeypatch: pytest.MonkeyPatch) -> None:
     """The report says why, and how to get the strong one."""
-    monkeypatch.setattr(choice, "find_bubblewrap", lambda: None)
+    monkeypatch.setattr(trial, "find_bubblewrap", lambda: None)
     assert choose(index).tier == "basic"
     report = tiers(index)[0]
     assert (report.tier, report.works, report.reason) == ("strong", False, "bubblewrap is not installed")
@@ -102,10 +102,10 @@ def test_a_bubblewrap_that_does_not_isolate_is_not_claimed(
 
 def test_a_mechanism_that_is_missing_is_named(index: PackageIndex, monkeypatch: pytest.MonkeyPatch) -> None:
     """With no filter for this processor, or with the system's folders writable, the tier is not claimed."""
-    monkeypatch.setattr(choice, "filter_program", lambda: None)
+    monkeypatch.setattr(trial, "filter_program", lambda: None)
     assert "system call filter" in tiers(index)[0].reason
     monkeypatch.undo()
-    choice._tried.cache_clear()
+    trial.forget_trials()
     if not tiers(index)[0].works:
         pytest.skip("the strong tier doesn't work here")
     original = strong.StrongSandbox._mounts
@@ -114,7 +114,7 @@ def test_a_mechanism_that_is_missing_is_named(index: PackageIndex, monkeypatch: 
         mounts = original(self, place, folder, way)  # type: ignore[arg-type]
         return mounts[: mounts.index("--remount-ro")]
 
-    choice._tried.cache_clear()
+    trial.forget_trials()
     monkeypatch.setattr(strong.StrongSandbox, "_mounts", writable)
     assert tiers(index)[0].reason == "the system's own folders are writable in it"
 

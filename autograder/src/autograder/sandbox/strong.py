@@ -37,6 +37,7 @@ from autograder.sandbox.processes import (
     SLACK,
     Running,
     anonymous_file,
+    count_descendants,
     limit_pairs,
     receive_listener,
     spawn,
@@ -100,8 +101,9 @@ def _process_1(told: int) -> int:
 class _StrongRunning(Running):
     """A bubblewrap, and process 1 of the namespace behind it: when that is killed, the kernel kills all in it."""
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], *, pod: bool) -> None:
         super().__init__(process)
+        self._pod = pod
         self.init: int | None = None
         self.init_handle: int | None = None
 
@@ -111,6 +113,8 @@ class _StrongRunning(Running):
         self.resources.callback(os.close, self.init_handle)
 
     def count(self) -> int:
+        if self._pod:
+            return count_descendants(self.init) if self.init else 0
         try:
             names = os.listdir(f"/proc/{self.init}/root/proc")
         except OSError:
@@ -129,16 +133,21 @@ class _StrongRunning(Running):
 class StrongSandbox(CommandSandbox):
     """Commands in bubblewrap."""
 
-    def __init__(self, index: Index, bubblewrap: str, *, privileged_port: bool = True) -> None:
-        """Use this bubblewrap, and this index for all commands; `privileged_port` says whether it can listen for TLS inside."""
+    def __init__(self, index: Index, bubblewrap: str, *, privileged_port: bool = True, pod: bool = False) -> None:
+        """Use this bubblewrap, and this index for all commands.
+
+        `privileged_port` says whether it can listen for TLS inside. In a `pod` no `/proc` can be mounted, so the pod's own is shown:
+        the names of its processes can be read there, and nothing else of them.
+        """
         self._index = index
         self._bubblewrap = bubblewrap
         self._privileged_port = privileged_port
+        self._pod = pod
 
     @property
     def tier(self) -> Tier:
         """Name the tier."""
-        return "strong"
+        return "strong-pod" if self._pod else "strong"
 
     @property
     def door(self) -> Door:
@@ -221,7 +230,7 @@ class StrongSandbox(CommandSandbox):
             theirs.close()
             for descriptor in (order, seccomp, arguments, tell):
                 os.close(descriptor)
-        running = _StrongRunning(process)
+        running = _StrongRunning(process, pod=self._pod)
         try:
             with ours:
                 listener = receive_listener(ours)
@@ -279,11 +288,12 @@ class StrongSandbox(CommandSandbox):
             below.unlink()
         return settle_system(place.system, STRONG_PYTHON_HOME)
 
-    @staticmethod
-    def _namespaces() -> list[str]:
+    def _namespaces(self) -> list[str]:
+        # A pod's /proc/sys is read-only; there only the filter forbids commands to make namespaces of their own.
+        sealed = () if self._pod else ("--disable-userns", "--assert-userns-disabled")
         return [
             *("--unshare-user", "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts"),
-            *("--unshare-cgroup-try", "--disable-userns", "--assert-userns-disabled"),
+            *("--unshare-cgroup-try", *sealed),
             *("--die-with-parent", "--uid", "1000", "--gid", "1000", "--hostname", "wheelhouse"),
         ]
 
@@ -330,7 +340,8 @@ class StrongSandbox(CommandSandbox):
         if way.doors and way.door == "names":
             options += read(way.doors.hosts_file, "/etc/hosts")
         options += [
-            *("--proc", "/proc", "--dev", "/dev"),
+            *(read("/proc", "/proc") if self._pod else ("--proc", "/proc")),
+            *("--dev", "/dev"),
             *("--size", str(_SHARED_MEMORY_BYTES), "--perms", "1777", "--tmpfs", "/dev/shm"),  # noqa: S108
             *("--size", str(_TMP_BYTES), "--perms", "1777", "--tmpfs", "/tmp"),  # noqa: S108
             *("--symlink", "../tmp", "/var/tmp"),  # noqa: S108

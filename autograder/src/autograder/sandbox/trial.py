@@ -1,0 +1,143 @@
+"""Find out by trying whether the two strongest tiers work on this machine: versions and exit codes say nothing of it."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import platform
+import socket
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from autograder.exceptions import SandboxError
+from autograder.sandbox.place import Limits, Place
+from autograder.sandbox.ports import TLS_PORT, listen_inside
+from autograder.sandbox.seccomp import filter_program
+from autograder.sandbox.strong import StrongSandbox, find_bubblewrap
+from autograder.sandbox.system_python import STRONG_PORT, executable_name, seed, writable_parts
+from autograder.sandbox.way import Way
+
+__all__ = ["Tried", "forget_trials", "strong_pod_trial", "strong_trial"]
+
+_TRIAL = r"""
+: > written || exit 11
+for folder in / /etc /usr /usr/bin /usr/local/lib /dev /run/wheelhouse; do
+  ( : > "$folder/wheelhouse-trial" ) 2>/dev/null && exit 12
+done
+[ -w /proc/sys/kernel/core_pattern ] && exit 19
+while read -r device rest; do
+  case $device in Inter-*|face|lo:*) ;; *) exit 13 ;; esac
+done < /proc/net/dev
+while read -r key value rest; do
+  case $key in
+    Seccomp:) [ "$value" = 2 ] || exit 14 ;;
+    NoNewPrivs:) [ "$value" = 1 ] || exit 15 ;;
+    CapEff:) [ "$value" = 0000000000000000 ] || exit 16 ;;
+  esac
+done < /proc/self/status
+[ -e "$1" ] && exit 17
+[ "$$" -lt 10 ] || exit 18
+exit 42
+"""
+_FOUND = {
+    11: "the workspace is not writable in it",
+    12: "the system's own folders are writable in it",
+    13: "this machine's network is visible in it",
+    14: "its system call filter is not in force",
+    15: "programs in it may gain privileges",
+    16: "commands in it have privileges",
+    17: "this machine's files are visible in it",
+    18: "this machine's processes are visible in it",
+    19: "this machine's kernel settings are writable in it",
+}
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What a trial found."""
+
+    reason: str
+    """Why the tier doesn't work, as a part of a sentence; empty if it does."""
+    bubblewrap: str = ""
+    """The program that works."""
+    privileged_port: bool = False
+    """Whether a port below 1024 can be listened on inside."""
+
+    @property
+    def works(self) -> bool:
+        """Say whether the tier may be claimed."""
+        return not self.reason
+
+
+class _NoIndex:
+    doors = None
+
+    @contextlib.contextmanager
+    def serve(
+        self, listener: socket.socket, published: Path | None = None, secure: socket.socket | None = None
+    ) -> Iterator[None]:
+        yield
+
+
+class _Trial(StrongSandbox):
+    """The strong tier around a shell that needs no system Python: nothing is made that the trial doesn't look at."""
+
+    found_privileged_port = False
+
+    def _way(self) -> Way:
+        return Way("names", STRONG_PORT)
+
+    def _listen_for_tls(self, init: int) -> None:
+        if (listener := listen_inside(init, TLS_PORT)) is not None:
+            self.found_privileged_port = True
+            listener.close()
+
+    def _settle(self, place: Place) -> Path:
+        for part in writable_parts():
+            (place.system / part).mkdir(parents=True)
+        for name in (executable_name(), "uv"):
+            (place.system / "bin" / name).touch()
+        return seed()
+
+
+@functools.cache
+def strong_trial() -> Tried:
+    """Try the strong tier, once in this process."""
+    return _try(pod=False)
+
+
+@functools.cache
+def strong_pod_trial() -> Tried:
+    """Try the strong tier as it is where `/proc` can't be mounted, once in this process."""
+    return _try(pod=True)
+
+
+def forget_trials() -> None:
+    """Try anew when next asked."""
+    strong_trial.cache_clear()
+    strong_pod_trial.cache_clear()
+
+
+def _try(*, pod: bool) -> Tried:
+    if sys.platform != "linux":
+        return Tried(f"bubblewrap needs Linux, and this is {platform.system()}")
+    bubblewrap = find_bubblewrap()
+    if bubblewrap is None:
+        return Tried("bubblewrap is not installed")
+    if filter_program() is None:
+        return Tried(f"no system call filter was written for {platform.machine()} yet")
+    with tempfile.TemporaryDirectory(prefix="wheelhouse-trial-") as scratch:
+        place = Place(Path(scratch, "project"), Path(scratch, "home"), Path(scratch, "system"))
+        for folder in (place.project, place.home, place.system):
+            folder.mkdir()
+        trial = _Trial(_NoIndex(), bubblewrap, pod=pod)
+        try:
+            done = trial.run(["/bin/sh", "-c", _TRIAL, "trial", scratch], place, limits=Limits(10))
+        except SandboxError as error:
+            return Tried(str(error.message))
+    if done.exit_status == 42:
+        return Tried("", bubblewrap, trial.found_privileged_port)
+    return Tried(_FOUND.get(done.exit_status, f"the trial said {done.output.strip()[-200:]!r} {done.stopped}"))
