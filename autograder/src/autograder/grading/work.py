@@ -1,0 +1,59 @@
+"""One job: the bytes of a snapshot become a verdict.
+
+This is what runs on a worker, here or on a cluster: pure, so that it may be done twice, and without Jupyter or nbgrader.
+What checks run, they run in the sandbox: each acting check in one of its own, in an isolating tier unless something else was said in words.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+
+from autograder.exceptions import SnapshotError, UsageError
+from autograder.exercise import find_exercises
+from autograder.grading.jobs import UNSAFE, Job, Result, key_of
+from autograder.runner import check_snapshot
+from autograder.verdict import Verdict
+
+__all__ = ["work"]
+
+
+def work(job: Job) -> Result:
+    """Grade one snapshot; no exception but MemoryError's worse relatives leaves this function."""
+    start = time.perf_counter()
+    worker = f"{socket.gethostname()}:{os.getpid()}"
+
+    def done(verdict: str = "", error: str = "", *, ours: bool = False) -> Result:
+        return Result(job.key, verdict, error, ours, time.perf_counter() - start, worker)
+
+    exercise = next((one for one in find_exercises() if one.id == job.exercise), None)
+    if exercise is None or job.unsafe not in UNSAFE:
+        return done(
+            error=f"This worker knows no exercise {job.exercise}: it has another version of the course.", ours=True
+        )
+    if key_of(exercise, job.snapshot, job.unsafe) != job.key:
+        return done(
+            error="This worker has other checks, tools or another Python than the machine that asked: install the same on both.",
+            ours=True,
+        )
+    try:
+        verdict = check_snapshot(job.snapshot, trusted=bool(job.unsafe))
+    except (SnapshotError, UsageError) as error:
+        return done(error=f"The snapshot can't be graded. {error}")
+    except MemoryError:
+        return done(error="Grading this took more memory than one submission may have. A human will look.", ours=True)
+    except Exception as error:
+        sentence = (
+            f"Our grader broke ({type(error).__name__}). This is our bug and costs you nothing: a human will look."
+        )
+        return done(error=sentence, ours=True)
+    if verdict.exercise.id != job.exercise:
+        return done(
+            error=f"The snapshot that was submitted is one of {verdict.exercise.id}. Submit the one of this exercise."
+        )
+    return done(verdict.to_json(), ours=_troubled(verdict))
+
+
+def _troubled(verdict: Verdict) -> bool:
+    return verdict.state == "error"

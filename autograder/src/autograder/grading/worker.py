@@ -1,0 +1,57 @@
+"""What a worker process of `local` runs: job after job, until whoever started it hangs up.
+
+Run as `python -m autograder.grading.worker JOBS LIFE MEMORY SCRATCH`, with two inherited descriptors: a socket on which a job is a line
+of JSON and the snapshot's bytes, and a result a line of JSON; and a pipe that nobody writes to, whose end means that the starter is gone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import shutil
+import signal
+import socket
+import sys
+import threading
+from pathlib import Path
+
+from autograder.grading.jobs import Job
+from autograder.grading.work import work
+
+__all__ = ["SCRATCH", "main"]
+
+SCRATCH = "wheelhouse-grading-"
+"""How the folder is called in which all workers of one run have theirs."""
+
+
+def _end_with(life: int, scratch: Path) -> None:
+    """Wait for the starter's end, clean up and end with all that was started: nobody else would."""
+    os.read(life, 1)
+    if scratch.name.startswith(SCRATCH):
+        shutil.rmtree(scratch, ignore_errors=True)
+    os.killpg(0, signal.SIGKILL)
+
+
+def main() -> None:
+    """Serve until the socket's other end is closed."""
+    jobs, life, memory = (int(word) for word in sys.argv[1:4])
+    scratch = Path(sys.argv[4])
+    os.set_inheritable(jobs, False)
+    os.set_inheritable(life, False)
+    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+    resource.setrlimit(resource.RLIMIT_AS, (memory if hard == resource.RLIM_INFINITY else min(memory, hard), hard))
+    threading.Thread(target=_end_with, args=(life, scratch), daemon=True).start()
+    with socket.socket(fileno=jobs) as line, line.makefile("rb") as asked, line.makefile("wb") as answer:
+        answer.write(b"{}\n")  # ready: all is imported
+        answer.flush()
+        for head in asked:
+            record = json.loads(head)
+            snapshot = asked.read(record["size"])
+            result = work(Job(record["exercise"], record["key"], snapshot, record["unsafe"]))
+            answer.write(json.dumps(result.as_json()).encode() + b"\n")
+            answer.flush()
+
+
+if __name__ == "__main__":
+    main()
