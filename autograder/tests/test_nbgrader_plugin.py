@@ -281,14 +281,16 @@ def test_points_are_those_of_the_state(graded: Course, partial: dict[str, float]
 
 
 def test_what_cannot_be_graded_is_left_to_a_human(graded: Course) -> None:
-    """A damaged snapshot and a link to another learner's get no points and no zero, and their feedback says why."""
+    """A damaged snapshot and links to another learner's files get no points and no zero, and their feedback says why."""
     assert graded.scores("garbage") == LEFT_TO_A_HUMAN
     assert graded.scores("linked-snapshot") == LEFT_TO_A_HUMAN
+    assert graded.scores("linked-files") == LEFT_TO_A_HUMAN
     assert "can't be graded" in words_of(graded.feedback("garbage"))
     assert "was submitted as a link" in words_of(graded.feedback("linked-snapshot"))
+    assert f"{NAME}.ipynb was submitted as a link" in words_of(graded.feedback("linked-files"))
 
 
-@pytest.mark.parametrize("learner", ["linked-files", "strange-cells", "forged", "everything-deleted", "scripts"])
+@pytest.mark.parametrize("learner", ["strange-cells", "forged", "everything-deleted", "scripts"])
 def test_notebook_decides_nothing(graded: Course, partial: dict[str, float], learner: str) -> None:
     """Whatever is done to the notebook, the points are those of the snapshot beside it."""
     assert graded.scores(learner) == partial

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from autograder import submission
 from autograder.exercise import Exercise, find_exercise
 from autograder.folder import index, open_workspace
 from autograder.runner import check_snapshot
 from autograder.snapshot import SnapshotTree, pack
 from autograder.submission import REFUSED, Graded, grade_submission
+from autograder.submission import graded as grading_module
 
 EXERCISE = find_exercise("06")
 NAME = f"{EXERCISE.id}.snapshot"
@@ -137,7 +137,7 @@ def test_a_fault_of_ours_costs_nothing(
         raise ZeroDivisionError
 
     (tmp_path / NAME).write_bytes(b"anything")
-    monkeypatch.setattr(submission, "check_snapshot", broken)
+    monkeypatch.setattr(grading_module, "check_snapshot", broken)
     graded = grade_submission(EXERCISE, tmp_path)
     (notice,) = notices(graded)
     assert "ZeroDivisionError" in notice

@@ -1,4 +1,4 @@
-"""Grade what one learner handed in: the snapshot beside their notebook.
+"""Points and reasons for what one learner handed in.
 
 Used by both ways through nbgrader: our preprocessors, which start no kernel, and the cell `grade(1)` in nbgrader's own kernel.
 Nothing of the notebook is looked at. What can't be graded is told in a sentence and left to a human: never full marks, never a silent zero.
@@ -6,29 +6,19 @@ Nothing of the notebook is looked at. What can't be graded is told in a sentence
 
 from __future__ import annotations
 
-import errno
 import logging
-import os
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 
 from autograder import report
 from autograder.exceptions import SnapshotError, UsageError
 from autograder.exercise import Exercise, Task
-from autograder.runner import check_snapshot, snapshot_name
-from autograder.snapshot import SnapshotTree
+from autograder.runner import check_snapshot
+from autograder.submission.gate import Missing, Refused, admit
 
-__all__ = ["REFUSED", "Graded", "Refused", "grade_submission", "read_regular"]
-
-REFUSED = ".refused"
-"""Added to the name of a submitted file that was set aside because it is no regular file."""
+__all__ = ["Graded", "grade_submission"]
 
 _log = logging.getLogger(__name__)
-
-
-class Refused(Exception):
-    """A submission that can't be graded, with the sentence that says why."""
 
 
 @dataclass(frozen=True)
@@ -56,47 +46,6 @@ class Graded:
         return float("inf") if self.ours else 0.0
 
 
-def read_regular(path: Path, limit: int) -> bytes:
-    """Read a file that was handed in, without following a link and without waiting on a pipe.
-
-    Raises:
-        FileNotFoundError: nothing stands there.
-        Refused: it is no regular file, has more than `limit` bytes, or can't be read.
-    """
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        if error.errno in (errno.ELOOP, errno.ENXIO):
-            raise _irregular(path.name) from None
-        raise Refused(f"`{path.name}` can't be read: {error.strerror}.") from None
-    try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise _irregular(path.name)
-        with os.fdopen(descriptor, "rb", closefd=False) as file:
-            data = file.read(limit + 1)
-    finally:
-        os.close(descriptor)
-    if len(data) > limit:
-        raise Refused(f"`{path.name}` is too large. Submit the file that the course wrote.")
-    return data
-
-
-def _irregular(name: str) -> Refused:
-    return Refused(f"`{name}` was submitted as a link, a folder or a device. Submit the file that the course wrote.")
-
-
-def _read_snapshot(path: Path) -> bytes | None:
-    """Read a submitted snapshot; None if there is none, and none was set aside; raises Refused like `read_regular`."""
-    try:
-        return read_regular(path, SnapshotTree.LARGEST)
-    except FileNotFoundError:
-        if os.path.lexists(path.with_name(path.name + REFUSED)):
-            raise _irregular(path.name) from None
-        return None
-
-
 def grade_submission(exercise: Exercise, folder: Path, *, tier: str | None = "strong") -> dict[int, Graded]:
     """Grade every task of an exercise from the snapshot in a submitted folder; no exception leaves this function.
 
@@ -104,19 +53,14 @@ def grade_submission(exercise: Exercise, folder: Path, *, tier: str | None = "st
     with fewer limits than promised.
     """
     try:
-        data = _read_snapshot(folder / snapshot_name(exercise))
-        if data is None:
-            return _everywhere(
-                exercise,
-                0.0,
-                f"Nothing was submitted: there is no `{snapshot_name(exercise)}` beside the notebook. "
-                "It is written there each time your work is checked.",
-            )
-        verdict = check_snapshot(data, tier=tier, trusted=tier == "basic")
+        handed_in = admit(exercise, folder)
+        verdict = check_snapshot(handed_in.snapshot, tier=tier, trusted=tier == "basic")
         if verdict.exercise.id != exercise.id:
             raise Refused(
                 f"The snapshot that was submitted is one of {verdict.exercise.id}. Submit the one of this exercise."
             )
+    except Missing as missing:
+        return _everywhere(exercise, 0.0, str(missing))
     except Refused as refused:
         return _everywhere(exercise, None, str(refused))
     except (SnapshotError, UsageError) as error:
