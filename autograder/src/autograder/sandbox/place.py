@@ -45,15 +45,27 @@ _NOT_OVER = re.compile(r"/(usr|etc|proc|dev|sys|boot|run|bin|sbin|lib|lib32|lib6
 
 @dataclass(frozen=True)
 class Limits:
-    """The bounds of one run; `memory_bytes`, `cpu_seconds` and `file_bytes` hold for each process of it."""
+    """The bounds of one run, of one cell of a shell, or of a terminal; each one hit is named in `Completed.stopped`.
+
+    The kernel holds what it can hold by itself; `autograder.sandbox.watch` looks after the rest, in every tier.
+    """
 
     wall_seconds: float | None = 120.0
     cpu_seconds: int = 120
+    """Of all processes together, and so of each."""
     memory_bytes: int = 4 << 30
+    """Addresses of each process, most of which are never used."""
+    tree_memory_bytes: int = 2 << 30
+    """Memory of all processes together; never more than half of what the machine has."""
     processes: int = 256
     file_bytes: int = 256 << 20
+    """Of one file."""
     open_files: int = 1024
     output_bytes: int = 1_000_000
+    disk_bytes: int = 2 << 30
+    """What may be added to the writable folders."""
+    new_files: int = 50_000
+    """How many files and folders may be added there."""
 
 
 DEFAULT_LIMITS = Limits()
