@@ -66,15 +66,27 @@ def test_acting_results_are_kept_by_content(
     assert (before, after, other) == ("waiting", "passed", "waiting")
 
 
-def test_others_work_is_not_run_without_the_strong_sandbox(labs: Path, draft: Exercise) -> None:
-    """In the basic tier a submitted snapshot's programs are not run, and that is no failure of the learner's."""
+def test_others_work_is_run_only_where_it_is_isolated(labs: Path, draft: Exercise) -> None:
+    """In the basic tier a submitted snapshot's programs are not run, unless that was allowed in words, and then the verdict says so."""
     tree = snapshot_of(draft, f"cups {uuid.uuid4()}")  # a state that no other run has kept a result of
 
-    refused = evaluate(draft, tree, tier="basic").tasks[0].outcomes[2]
-    accepted = evaluate(draft, tree, tier="basic", trusted=True).tasks[0].outcomes[2]
+    def look(**allowed: Any) -> tuple[str, str, str]:
+        verdict = evaluate(draft, tree, tier="basic", **allowed)
+        outcome = verdict.tasks[0].outcomes[2]
+        return outcome.state, outcome.found or "", verdict.unsafe
 
-    assert (refused.state, accepted.state) == ("error", "passed")
-    assert "strong sandbox" in (refused.found or "")
+    for allowed in ({}, {"unsafe": "medium"}):
+        state, found, unsafe = look(**allowed)
+        assert (state, unsafe) == ("error", "")
+        assert "strong sandbox only" in found
+    for _ in range(2):  # made, and recalled
+        state, _found, unsafe = look(unsafe="basic")
+        assert state == "passed"
+        assert "basic sandbox" in unsafe
+    assert look(trusted=True)[::2] == ("passed", "")
+    safe = evaluate(draft, tree, unsafe="basic", acting=False)
+    assert safe.tasks[0].outcomes[2].state == "waiting", "what was found in the basic tier counts there only"
+    assert '"unsafe"' not in safe.to_json()
 
 
 def test_files_that_this_machine_lacks_are_not_the_learners_fault(labs: Path, draft: Exercise) -> None:

@@ -14,14 +14,17 @@ from autograder.exceptions import SandboxError
 from autograder.exercise import Check, Exercise
 from autograder.folder import remove_tree, sandbox, signature
 from autograder.places import cache
-from autograder.sandbox import Limits, Place, Sandbox
-from autograder.sandbox.system_python import make_system, system_python_version
+from autograder.sandbox import ISOLATING, Limits, Place, Sandbox
+from autograder.sandbox.system_python import make_system, system_python_version, writable_parts
 from autograder.sandbox.tools import lacking, tools_mark
 from autograder.snapshot import SnapshotTree, restore, restore_published
 from autograder.verdict import Outcome
 from autograder.workspace import Ran
 
 __all__ = ["Stage", "keep", "kept_at", "recall"]
+
+_ALLOWED = {"": (), "medium": ("medium",), "basic": ("medium", "basic")}
+"""Which tiers somebody accepts in words, besides those that isolate."""
 
 
 def _quick_folder() -> str | None:
@@ -41,11 +44,12 @@ class Stage:
     None of them meets what another left behind: where one changed anything, the next gets a copy of its own (`clear`).
     """
 
-    def __init__(self, tree: SnapshotTree, tier: str | None, *, trusted: bool) -> None:
-        """Be ready to put `tree` together; unless it is `trusted`, in the strong tier only."""
+    def __init__(self, tree: SnapshotTree, tier: str | None, *, trusted: bool, unsafe: str = "") -> None:
+        """Be ready to put `tree` together; unless it is `trusted`, only in a tier that isolates, or in one that `unsafe` allows."""
         self.tree = tree
         self.tier = tier
         self.trusted = trusted
+        self.unsafe = unsafe
         self.missing: tuple[str, ...] = ()
         self._folder: Path | None = None
         self._place: Place | None = None
@@ -67,7 +71,7 @@ class Stage:
     @staticmethod
     def _state(place: Place) -> tuple[str, ...]:
         """Look at what a command may change; the sandbox's own lock beside it is none of its business."""
-        seen = [place.project, place.home, place.system / "bin", place.system / "site-packages"]
+        seen = [place.project, place.home, *(place.system / part for part in writable_parts())]
         if place.published is not None:
             seen.append(place.published)
         return tuple(signature(folder, bytecode=False) for folder in seen)
@@ -80,12 +84,20 @@ class Stage:
     @functools.cached_property
     def _box(self) -> Sandbox:
         box = sandbox(self.tier)
-        if box.tier == "basic" and not self.trusted:
+        if not self.trusted and box.tier not in (*ISOLATING, *_ALLOWED[self.unsafe]):
             raise SandboxError(
-                "Other people's work is run in the strong sandbox only, which this machine doesn't have.",
-                "See `course doctor` for how to get it, or accept the risk in words: `--unsafe-basic`.",
+                f"Other people's work is run in the strong sandbox only; this machine has only the {box.tier} one.",
+                f"See `course doctor` for how to get it, or accept the risk in words: `--unsafe-{box.tier}`.",
             )
         return box
+
+    @property
+    def in_force(self) -> str:
+        """The tier in which commands run, where that is one that doesn't isolate; empty otherwise, and where none works."""
+        try:
+            return "" if self._box.tier in ISOLATING else self._box.tier
+        except SandboxError:
+            return ""
 
     def _prepared(self) -> Place:
         if self._place is None:
@@ -150,9 +162,12 @@ def _source(exercise: Exercise) -> str:
     return hashlib.sha256(b"\0".join(texts)).hexdigest()
 
 
-def kept_at(exercise: Exercise, one: Check, state: str) -> Path:
-    """Say where the result of an acting check is kept: by the state it saw, its own text, and the tools that tried it."""
-    tools = f"{__version__} {system_python_version()} {tools_mark()}"
+def kept_at(exercise: Exercise, one: Check, state: str, tier: str = "") -> Path:
+    """Say where the result of an acting check is kept: by the state it saw, its own text, and the tools that tried it.
+
+    `tier` is that of `Stage.in_force`: what was found where nothing isolates is believed only there.
+    """
+    tools = f"{__version__} {system_python_version()} {tools_mark()} {tier}"
     whole = f"{exercise.id} {one.name} {_source(exercise)} {state} {tools}"
     return cache() / "acting" / hashlib.sha256(whole.encode()).hexdigest()
 

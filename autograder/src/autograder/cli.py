@@ -106,7 +106,7 @@ def _check(arguments: argparse.Namespace) -> int:
 
     def look() -> Verdict:
         if arguments.snapshot:
-            verdict = runner.check_snapshot(Path(arguments.snapshot), trusted=arguments.unsafe_basic)
+            verdict = runner.check_snapshot(Path(arguments.snapshot), unsafe=arguments.unsafe or "")
             if verdict.exercise != exercise:
                 raise UsageError(
                     f"{arguments.snapshot} is a snapshot of {verdict.exercise.id}.",
@@ -278,11 +278,14 @@ def _parser() -> argparse.ArgumentParser:
         help="look again whenever something changes, until all is done",
     )
     one.add_argument("--snapshot", metavar="FILE", help="check a submitted snapshot instead of the workspace")
-    one.add_argument(
-        "--unsafe-basic",
-        action="store_true",
-        help="run a snapshot's programs even without the strong sandbox: only if you trust them",
-    )
+    for tier in ("medium", "basic"):
+        one.add_argument(
+            f"--unsafe-{tier}",
+            dest="unsafe",
+            action="store_const",
+            const=tier,
+            help=f"run a snapshot's programs even if only the {tier} sandbox works: only if you trust them",
+        )
     one = add("hint", _hint, "give the next hint", "course hint 06 2")
     exercise(one)
     one.add_argument(

@@ -64,11 +64,13 @@ def evaluate(
     acting: bool = True,
     tier: str | None = None,
     trusted: bool = False,
+    unsafe: str = "",
     checks: Iterable[Check] | None = None,
 ) -> Verdict:
     """Run an exercise's checks in order over one snapshot.
 
-    Unless it is `trusted`, being the user's own, nothing of it is run below the strong tier: its acting checks end as `error`.
+    Unless it is `trusted`, being the user's own, it is run only in a tier that isolates, or in one that `unsafe` allows
+    (`"medium"`, `"basic"`; the verdict then says so): elsewhere its acting checks end as `error`.
 
     Results of acting checks are kept in the cache by the content of all they depend on.
     With `acting=False` those that aren't kept stay `waiting`.
@@ -79,7 +81,8 @@ def evaluate(
     published = digest(tree.published) if tree.published is not None else ""
     state = hashlib.sha256(f"{digest(tree)} {published} {tree.facts}".encode()).hexdigest()
     reading = Workspace(tree, tree.facts, index().known, published=tree.published)
-    with Stage(tree, tier, trusted=trusted) as stage:
+    used = ""
+    with Stage(tree, tier, trusted=trusted, unsafe=unsafe) as stage:
         running = Workspace(tree, tree.facts, index().known, stage.act, published=tree.published)
         for one in chosen:
             before = one.after
@@ -90,19 +93,24 @@ def evaluate(
             elif not one.acts:
                 outcomes[one] = _evaluate(one, reading)
             else:
-                kept = kept_at(exercise, one, state)
+                kept = kept_at(exercise, one, state, stage.in_force)
                 outcome = recall(one, kept)
                 if outcome is None and acting:
                     stage.clear()
                     outcome = stage.judge(_evaluate(one, running))
                     keep(outcome, kept)
                 outcomes[one] = outcome or Outcome(one, "waiting")
+                if outcome is not None and outcome.state != "error" and not trusted:
+                    used = stage.in_force
     return Verdict(
         exercise,
         tuple(
             TaskVerdict(task, tuple(outcomes[one] for one in chosen if one.task == task.number))
             for task in exercise.tasks
         ),
+        f"Commands ran in the {used} sandbox, which doesn't keep a hostile program from the grader: this was allowed in words."
+        if used
+        else "",
     )
 
 
@@ -112,9 +120,14 @@ def snapshot_name(exercise: Exercise) -> str:
 
 
 def check_snapshot(
-    snapshot: Path | bytes, *, acting: bool = True, tier: str | None = None, trusted: bool = False
+    snapshot: Path | bytes,
+    *,
+    acting: bool = True,
+    tier: str | None = None,
+    trusted: bool = False,
+    unsafe: str = "",
 ) -> Verdict:
-    """Check a submitted snapshot, which may be hostile.
+    """Check a submitted snapshot, which may be hostile; `unsafe` names the tier that was accepted in words, see `evaluate`.
 
     Raises:
         SnapshotError: it can't be read.
@@ -136,7 +149,7 @@ def check_snapshot(
     else:
         data = snapshot
     tree = SnapshotTree.open(data, index().known)
-    return evaluate(find_exercise(tree.exercise), tree, acting=acting, tier=tier, trusted=trusted)
+    return evaluate(find_exercise(tree.exercise), tree, acting=acting, tier=tier, trusted=trusted, unsafe=unsafe)
 
 
 _latest: dict[Path, tuple[tuple[str, bool, Path | None], Verdict]] = {}

@@ -73,6 +73,8 @@ class Verdict:
 
     exercise: Exercise
     tasks: tuple[TaskVerdict, ...]
+    unsafe: str = ""
+    """A sentence, if another's programs ran in a tier that doesn't isolate, as was allowed in words; empty otherwise."""
 
     @property
     def score(self) -> int:
@@ -91,8 +93,8 @@ class Verdict:
         return next(one for one in self.tasks if one.task == wanted)
 
     def as_json(self) -> dict[str, Any]:
-        """Give the record that travels."""
-        return {
+        """Give the record that travels; `unsafe` is in it only where it says something."""
+        return ({"unsafe": self.unsafe} if self.unsafe else {}) | {
             "format": FORMAT,
             "version": VERSION,
             "exercise": self.exercise.id,

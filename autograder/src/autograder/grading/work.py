@@ -38,7 +38,7 @@ def work(job: Job) -> Result:
             ours=True,
         )
     try:
-        verdict = check_snapshot(job.snapshot, trusted=bool(job.unsafe))
+        verdict = check_snapshot(job.snapshot, unsafe=job.unsafe)
     except (SnapshotError, UsageError) as error:
         return done(error=f"The snapshot can't be graded. {error}")
     except MemoryError:
