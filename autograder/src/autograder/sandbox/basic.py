@@ -6,6 +6,7 @@ On Linux every process is found and killed after a run; elsewhere only those tha
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import os
@@ -13,20 +14,23 @@ import shutil
 import socket
 import subprocess
 import sys
-import threading
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from autograder.exceptions import SandboxError
 from autograder.sandbox import configuration
 from autograder.sandbox.command import CommandSandbox, Launch
 from autograder.sandbox.fence import Fence
+from autograder.sandbox.ground import read_beneath, replace_beneath
 from autograder.sandbox.place import Door, Index, Place, Tier, folders_exist
 from autograder.sandbox.processes import SLACK, Running, limit_pairs, spawn, write_order
 from autograder.sandbox.system_python import executable_name, seed, settle_system
 from autograder.sandbox.tools import basic_tools
 from autograder.sandbox.way import Way
 
-__all__ = ["BasicSandbox", "find_bash"]
+__all__ = ["BasicSandbox", "Confinement", "find_bash"]
 
 _FIRST_PORT, _PORTS, _TRIES = 20_000, 12_000, 50
 """Below the ports that systems hand out by themselves (man 7 ip, ip_local_port_range)."""
@@ -57,8 +61,24 @@ class _BasicRunning(Running):
                 continue
         return found
 
+    def begin(self) -> None:
+        """Let the command begin."""
+        os.write(self._lifeline, b"g")
+
     def _kill(self) -> None:
         os.close(self._lifeline)
+
+
+@dataclass(frozen=True)
+class Confinement:
+    """What a command gives up before it begins."""
+
+    ruleset: int
+    """A descriptor of a Landlock ruleset."""
+    program: bytes
+    """A system call filter."""
+    variables: Mapping[str, str]
+    """What its environment says besides."""
 
 
 class BasicSandbox(CommandSandbox):
@@ -113,10 +133,43 @@ class BasicSandbox(CommandSandbox):
         doors, bundle = self._index.doors, place.system / "etc" / "ca-certificates.crt"
         way = Way("proxy" if doors else "loopback", listener.getsockname()[1], doors, str(bundle) if doors else "")
         _write_settings(place, way)
+        with contextlib.ExitStack() as until_started, contextlib.ExitStack() as until_ended:
+            until_ended.enter_context(listener)
+            confinement = self._confinement(launch, place, way, until_started, until_ended)
+            running = self._start(launch, place, way, source, confinement)
+            running.resources.push(until_ended.pop_all())
+        try:
+            running.resources.enter_context(self._index.serve(listener, place.published))
+            fence = Fence.build(launch.limits.processes + SLACK + 1)
+            if fence is not None:
+                running.resources.callback(fence.remove)
+                fence.take(running.process.pid)
+            running.begin()
+        except BaseException:
+            running.stop()
+            raise
+        return running
+
+    def _confinement(
+        self, launch: Launch, place: Place, way: Way, until_started: ExitStack, until_ended: ExitStack
+    ) -> Confinement | None:
+        """Give what the command is to give up, and tell the two what to undo when it has started and when it has ended: nothing here."""
+        return None
+
+    @staticmethod
+    def _start(
+        launch: Launch, place: Place, way: Way, source: Path, confinement: Confinement | None
+    ) -> _BasicRunning:
+        """Start the supervisor, which waits for `begin`."""
         watched, lifeline = os.pipe()
+        closed = [confinement.ruleset] if confinement else []
         order = write_order(
             argv=list(launch.argv),
-            environment={**way.variables(), **launch.environment},
+            environment={
+                **way.variables(),
+                **launch.environment,
+                **(confinement.variables if confinement else {}),
+            },
             cwd=str(place.project / launch.cwd),
             limits=limit_pairs(launch.limits, launch.limits.processes + SLACK + _processes_of_user()),
             descriptors=dict(launch.descriptors),
@@ -125,6 +178,7 @@ class BasicSandbox(CommandSandbox):
             ignore=list(launch.ignore),
             supervise=watched,
             own_session=not launch.share_session and not launch.terminal,
+            confine=(confinement.ruleset, confinement.program) if confinement else None,
         )
         interpreter = source / "bin" / executable_name()
         try:
@@ -135,29 +189,16 @@ class BasicSandbox(CommandSandbox):
                 stdin=launch.streams[0],
                 stdout=launch.streams[1],
                 stderr=launch.streams[2],
-                pass_fds=[order, watched, *launch.descriptors.values()],
+                pass_fds=[order, watched, *closed, *launch.descriptors.values()],
                 start_new_session=not launch.share_session,
             )
         except BaseException:
-            listener.close()
             os.close(lifeline)
             raise
         finally:
             os.close(order)
             os.close(watched)
-        running = _BasicRunning(process, lifeline)
-        try:
-            running.resources.enter_context(listener)
-            running.resources.enter_context(self._index.serve(listener, place.published))
-            fence = Fence.build(launch.limits.processes + SLACK + 1)
-            if fence is not None:
-                running.resources.callback(fence.remove)
-                fence.take(process.pid)
-            os.write(lifeline, b"g")
-        except BaseException:
-            running.stop()
-            raise
-        return running
+        return _BasicRunning(process, lifeline)
 
 
 def _processes_of_user() -> int:
@@ -210,29 +251,22 @@ def _write_settings(place: Place, way: Way) -> None:
     What to trust is a copy: the cache may be emptied while a terminal is open.
     """
     index = "" if way.doors else way.simple("pypi")
-    wanted = {
-        place.home / ".pip" / "pip.conf": configuration.pip_override(index=index, bundle=way.bundle),
-        place.system / "etc" / "uv" / "uv.toml": configuration.uv_configuration(index=index),
-    }
-    for file, text in wanted.items():
-        _replace(file, text)
+    _replace(place.home, ".pip/pip.conf", configuration.pip_override(index=index, bundle=way.bundle))
+    _replace(place.system, "etc/uv/uv.toml", configuration.uv_configuration(index=index))
     if way.doors:
         try:
             trusted = way.doors.bundle.read_text("ascii")
         except OSError as error:
             raise SandboxError(f"The index's certificate is gone: {error}.", "Try again.") from error
-        _replace(Path(way.bundle), trusted)
+        _replace(place.system, "etc/ca-certificates.crt", trusted)
 
 
-def _replace(file: Path, text: str) -> None:
+def _replace(top: Path, path: str, text: str) -> None:
+    """Write a file beneath a folder whose content is the learner's, unless it is there already."""
     try:
-        if file.is_file() and file.read_text("utf-8") == text:
-            return
-        file.parent.mkdir(parents=True, exist_ok=True)
-        fresh = file.with_name(f".{file.name}.{os.getpid()}.{threading.get_ident()}")
-        fresh.write_text(text, encoding="utf-8")
-        fresh.replace(file)
-    except (OSError, UnicodeDecodeError) as error:
+        if read_beneath(top, path) != text.encode():
+            replace_beneath(top, path, text.encode())
+    except OSError as error:
         raise SandboxError(
-            f"The settings file {file} can't be written: {error}.", "See who owns the folder."
+            f"The settings file {top / path} can't be written: {error}.", "See who owns the folder."
         ) from error

@@ -31,6 +31,7 @@ from autograder.exceptions import SandboxError
 from autograder.sandbox import configuration
 from autograder.sandbox.command import CommandSandbox, Launch
 from autograder.sandbox.fence import Fence
+from autograder.sandbox.ground import read_beneath, remove_beneath
 from autograder.sandbox.place import Door, Index, Limits, Place, Tier, folders_exist
 from autograder.sandbox.ports import TLS_PORT, listen_inside
 from autograder.sandbox.processes import (
@@ -277,12 +278,9 @@ class StrongSandbox(CommandSandbox):
 
     def _settle(self, place: Place) -> Path:
         """Make sure that what is mounted and what it is mounted on are what they seem."""
-        stale = place.home / ".pip" / "pip.conf"  # the basic tier's
-        try:
-            if stale.read_text("utf-8").startswith(configuration.PIP_OVERRIDE_MARK):
-                stale.unlink()
-        except (OSError, UnicodeDecodeError):
-            pass
+        stale = read_beneath(place.home, ".pip/pip.conf")  # the basic tier's
+        if stale is not None and stale.startswith(configuration.PIP_OVERRIDE_MARK.encode()):
+            remove_beneath(place.home, ".pip/pip.conf")
         below = place.home / "project"
         if below.is_symlink() or (below.exists() and not below.is_dir()):
             below.unlink()

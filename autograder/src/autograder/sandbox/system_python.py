@@ -21,6 +21,7 @@ from pathlib import Path, PurePosixPath
 
 from autograder.exceptions import SandboxError
 from autograder.sandbox import fast_ensurepip
+from autograder.sandbox.ground import read_beneath, replace_beneath
 from autograder.sandbox.seed import (
     STRONG_PORT,
     executable_name,
@@ -144,15 +145,9 @@ def _place_executables(source: Path, scripts: Path) -> None:
 
 
 def _place_command(command: Path, text: str) -> None:
-    """Put one of our scripts there, unless it is there unchanged."""
-    with contextlib.suppress(OSError):
-        if not command.is_symlink() and command.read_text("utf-8") == text and os.access(command, os.X_OK):
-            return
-    fresh = command.with_name(f".{command.name}-{os.getpid()}")
-    fresh.write_text(text, encoding="utf-8")
-    fresh.chmod(0o755)
-    _clear(command)
-    fresh.replace(command)
+    """Put one of our scripts there, unless it is there unchanged; the folder is the learner's, who may have laid traps in it."""
+    if read_beneath(command.parent, command.name, executable=True) != text.encode():
+        replace_beneath(command.parent, command.name, text.encode(), mode=0o755)
 
 
 def _clear(path: Path) -> None:
