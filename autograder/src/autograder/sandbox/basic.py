@@ -128,7 +128,7 @@ class BasicSandbox(CommandSandbox):
 
     def _launch(self, launch: Launch, place: Place) -> Running:
         folders_exist(place)
-        source = settle_system(place.system, self.python_home(place))
+        source = self._settle(place)
         listener = _listen(place.system)
         doors, bundle = self._index.doors, place.system / "etc" / "ca-certificates.crt"
         way = Way("proxy" if doors else "loopback", listener.getsockname()[1], doors, str(bundle) if doors else "")
@@ -150,6 +150,10 @@ class BasicSandbox(CommandSandbox):
             raise
         return running
 
+    def _settle(self, place: Place) -> Path:
+        """Make the system Python ready, and give its seed."""
+        return settle_system(place.system, self.python_home(place))
+
     def _confinement(
         self, launch: Launch, place: Place, way: Way, until_started: ExitStack, until_ended: ExitStack
     ) -> Confinement | None:
@@ -157,9 +161,7 @@ class BasicSandbox(CommandSandbox):
         return None
 
     @staticmethod
-    def _start(
-        launch: Launch, place: Place, way: Way, source: Path, confinement: Confinement | None
-    ) -> _BasicRunning:
+    def _start(launch: Launch, place: Place, way: Way, source: Path, confinement: Confinement | None) -> _BasicRunning:
         """Start the supervisor, which waits for `begin`."""
         watched, lifeline = os.pipe()
         closed = [confinement.ruleset] if confinement else []

@@ -12,6 +12,7 @@ Its one argument is a file descriptor with a `marshal`led dictionary (`json` wou
     supervise                descriptor of a pipe; not in the strong tier: wait for a byte, stay as supervisor, and when the
                              command or the pipe has ended, kill whatever descends from it
     own_session              with `supervise`: whether the command gets a session of its own
+    confine                  what to give up for good: (descriptor of a Landlock ruleset, system call filter), or None
 """
 
 # pathlib and contextlib take too long to import:
@@ -33,7 +34,8 @@ if TYPE_CHECKING:  # typing takes longest of all
 __all__ = ["main"]
 
 _FREE_DESCRIPTORS = 100
-_PR_SET_CHILD_SUBREAPER = 36
+_PR_SET_SECCOMP, _PR_CAPBSET_DROP, _PR_SET_CHILD_SUBREAPER, _PR_SET_NO_NEW_PRIVS = 22, 24, 36, 38
+_LANDLOCK_RESTRICT_SELF = 446
 _TERMINAL_REQUEST = {"linux": 0x540E, "darwin": 0x20007461}  # TIOCSCTTY
 
 
@@ -75,6 +77,24 @@ def _pass_listener_out(descriptor: int, port: int) -> None:
     channel.close()
 
 
+def _confine(ruleset: int, program: bytes) -> None:
+    """Give up files, networks, signals and system calls, and what root may do beyond others; or end."""
+    import ctypes
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    if os.getuid() == 0:
+        for capability in range(64):
+            libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)
+    steps = ctypes.create_string_buffer(program, len(program))
+    described = (ctypes.c_uint64 * 2)(len(program) // 8, ctypes.addressof(steps))  # struct sock_fprog
+    if (
+        libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0
+        or libc.syscall(_LANDLOCK_RESTRICT_SELF, ruleset, 0) != 0
+        or libc.prctl(_PR_SET_SECCOMP, 2, described, 0, 0) != 0
+    ):
+        _say(f"the sandbox can't be closed: {os.strerror(ctypes.get_errno())}", 126)
+
+
 def _become(order: dict[str, Any]) -> Any:
     """Replace this program by the command."""
     import fcntl
@@ -83,6 +103,8 @@ def _become(order: dict[str, Any]) -> Any:
         if os.getsid(0) != os.getpid():
             os.setsid()
         fcntl.ioctl(0, _TERMINAL_REQUEST[sys.platform], 0)
+    if order.get("confine"):
+        _confine(*order["confine"])
     for name in ("SIGINT", "SIGQUIT", "SIGTSTP", "SIGTTIN", "SIGTTOU", "SIGPIPE", "SIGXFSZ"):
         if name not in order["ignore"]:
             _signal.signal(getattr(_signal, name), _signal.SIG_DFL)

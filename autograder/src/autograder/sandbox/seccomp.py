@@ -5,7 +5,12 @@ It forbids: new namespaces and mounts, other processes' memory, keyrings, BPF, i
 typing into the terminal behind the learner's back (TIOCSTI, TIOCLINUX), and all but the usual families of sockets:
 AF_VSOCK would reach a virtual machine's host past the network namespace.
 
-Sources: man 2 seccomp; linux/filter.h, linux/seccomp.h, linux/audit.h; each architecture's system call table.
+The medium tier has no network namespace, and Landlock governs connections of plain TCP only; so its variant (`confined`) leaves just these,
+and closes what else would lead past it: UDP, IPv6, Multipath TCP, TCP Fast Open (which connects without `connect`), servers, unix sockets
+other than a connected pair, System V and POSIX queues and shared memory, by which processes of one user can talk.
+
+Sources: man 2 seccomp; linux/filter.h, linux/seccomp.h, linux/audit.h; each architecture's system call table;
+landlock-lsm/linux, issues 41 and 54, for what its rules on TCP don't see.
 """
 
 from __future__ import annotations
@@ -13,12 +18,13 @@ from __future__ import annotations
 import errno
 import platform
 import struct
+from collections.abc import Collection
 
 __all__ = ["ARCHITECTURES", "filter_program"]
 
-_LOAD, _IF_EQUAL, _IF_AT_LEAST, _IF_ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+_LOAD, _IF_EQUAL, _IF_AT_LEAST, _IF_ANY_BIT, _AND, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x54, 0x06
 _ALLOW, _KILL_PROCESS, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
-_NUMBER, _ARCHITECTURE, _ARGUMENT_0, _ARGUMENT_1 = 0, 4, 16, 24
+_NUMBER, _ARCHITECTURE, _ARGUMENT_0, _ARGUMENT_1, _ARGUMENT_2, _ARGUMENT_3 = 0, 4, 16, 24, 32, 40
 _NEW_NAMESPACE = 0x7E020000 | 0x80  # CLONE_NEWUSER, NEWPID, NEWNET, NEWIPC, NEWUTS, NEWCGROUP, NEWNS, NEWTIME
 _TIOCSTI, _TIOCLINUX = 0x5412, 0x541C
 _SOCKET_FAMILIES = (1, 2, 10, 16)  # AF_UNIX, AF_INET, AF_INET6; AF_NETLINK is how libc lists interfaces
@@ -70,6 +76,24 @@ _FORBIDDEN = {  # name: (x86_64, aarch64)
 }
 _CLONE, _CLONE3, _IOCTL, _SOCKET = (56, 220), (435, 435), (16, 29), (41, 198)
 
+_FORBIDDEN_CONFINED = {
+    "listen": (50, 201),
+    "shmget": (29, 194),
+    "shmat": (30, 196),
+    "semget": (64, 190),
+    "msgget": (68, 186),
+    "mq_open": (240, 180),
+    "mq_unlink": (241, 181),
+}
+_SENDING = {  # name: (x86_64, aarch64), and where its flags stand
+    "sendto": ((44, 206), _ARGUMENT_3),
+    "sendmsg": ((46, 211), _ARGUMENT_2),
+    "sendmmsg": ((307, 269), _ARGUMENT_3),
+}
+_SOCKETPAIR, _TRUNCATE, _KILL = (53, 199), (76, 45), (62, 129)
+_AF_UNIX, _AF_INET, _SOCK_STREAM, _KIND_OF_SOCKET, _IPPROTO_TCP, _MSG_FASTOPEN = 1, 2, 1, 0xF, 6, 0x20000000
+_EVERYTHING = 0xFFFFFFFF  # kill's -1
+
 
 def _step(code: int, value: int, if_true: int = 0, if_false: int = 0) -> bytes:
     return struct.pack("=HBBI", code, if_true, if_false, value)
@@ -79,8 +103,49 @@ def _refuse(number: int) -> bytes:
     return _step(_RETURN, _ERRNO | number)
 
 
-def filter_program(machine: str = "") -> bytes | None:
-    """Give the filter as `bwrap --seccomp` wants it; None for a machine whose system calls aren't listed here."""
+def _only_tcp(column: int) -> list[bytes]:
+    """Let through sockets of plain TCP over IPv4, sending without Fast Open, and connected pairs."""
+    program = [
+        _step(_IF_EQUAL, _SOCKET[column], 0, 11),
+        _step(_LOAD, _ARGUMENT_0),
+        _step(_IF_EQUAL, _AF_INET, 1, 0),
+        _refuse(errno.EAFNOSUPPORT),
+        _step(_LOAD, _ARGUMENT_1),
+        _step(_AND, _KIND_OF_SOCKET),
+        _step(_IF_EQUAL, _SOCK_STREAM, 0, 4),
+        _step(_LOAD, _ARGUMENT_2),
+        _step(_IF_EQUAL, 0, 1, 0),
+        _step(_IF_EQUAL, _IPPROTO_TCP, 0, 1),
+        _step(_RETURN, _ALLOW),
+        _refuse(errno.EACCES),
+        # a pair of datagram sockets could be sent elsewhere by `connect` or `sendto`; of stream sockets it can't
+        _step(_IF_EQUAL, _SOCKETPAIR[column], 0, 7),
+        _step(_LOAD, _ARGUMENT_0),
+        _step(_IF_EQUAL, _AF_UNIX, 0, 4),
+        _step(_LOAD, _ARGUMENT_1),
+        _step(_AND, _KIND_OF_SOCKET),
+        _step(_IF_EQUAL, _SOCK_STREAM, 0, 1),
+        _step(_RETURN, _ALLOW),
+        _refuse(errno.EACCES),
+    ]
+    for numbers, flags in _SENDING.values():
+        program += [
+            _step(_IF_EQUAL, numbers[column], 0, 4),
+            _step(_LOAD, flags),
+            _step(_IF_ANY_BIT, _MSG_FASTOPEN, 0, 1),
+            _refuse(errno.EACCES),
+            _step(_RETURN, _ALLOW),
+        ]
+    for numbers in _FORBIDDEN_CONFINED.values():
+        program += [_step(_IF_EQUAL, numbers[column], 0, 1), _refuse(errno.EACCES)]
+    return program
+
+
+def filter_program(machine: str = "", *, confined: bool = False, instead: Collection[str] = ()) -> bytes | None:
+    """Give the filter as `bwrap --seccomp` wants it; None for a machine whose system calls aren't listed here.
+
+    `confined` is for where no namespace is around; `instead` names what an old Landlock doesn't govern (`landlock.closed_by_filter`).
+    """
     machine = machine or platform.machine()
     if machine not in ARCHITECTURES:
         return None
@@ -110,6 +175,18 @@ def filter_program(machine: str = "") -> bytes | None:
         _refuse(errno.EPERM),
         _step(_RETURN, _ALLOW),
     ]
+    if "truncate" in instead:
+        program += [_step(_IF_EQUAL, _TRUNCATE[column], 0, 1), _refuse(errno.EACCES)]
+    if "kill everything" in instead:
+        program += [
+            _step(_IF_EQUAL, _KILL[column], 0, 4),
+            _step(_LOAD, _ARGUMENT_0),
+            _step(_IF_EQUAL, _EVERYTHING, 0, 1),
+            _refuse(errno.EPERM),
+            _step(_RETURN, _ALLOW),
+        ]
+    if confined:
+        return b"".join((*program, *_only_tcp(column), _step(_RETURN, _ALLOW)))
     families = [
         _step(_IF_EQUAL, family, len(_SOCKET_FAMILIES) - place, 0) for place, family in enumerate(_SOCKET_FAMILIES)
     ]
