@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import termios
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -27,6 +28,7 @@ from autograder.sandbox.place import (
     relative_folder,
 )
 from autograder.sandbox.processes import Running, anonymous_file, collect, wait_for_end
+from autograder.sandbox.prompts import Hear, PromptPipe
 from autograder.sandbox.shell import CellShell
 
 __all__ = ["CommandSandbox", "Launch"]
@@ -137,8 +139,11 @@ class CommandSandbox(ABC):
         os.close(write)
         return collect(running, output, limits)
 
-    def shell(self, place: Place, *, limits: Limits = DEFAULT_LIMITS) -> Shell:
-        """Give a bash for cells, which starts with the first one; the limits hold for each cell."""
+    def shell(self, place: Place, *, limits: Limits = DEFAULT_LIMITS, hear: Hear | None = None) -> Shell:
+        """Give a bash for cells, which starts with the first one; the limits hold for each cell.
+
+        `hear` is told of each cell that has ended; it has returned before the next one begins.
+        """
 
         def launch(terminal: int, descriptors: Mapping[int, int], mark: str) -> Running:
             environment = self._environment(place, terminal=False, title=place.project.name)
@@ -155,33 +160,68 @@ class CommandSandbox(ABC):
                 terminal=True,
                 lasting=True,
             )
-            return self._launch(bash, place)
+            running, pipe = self._launch_heard(bash, place, hear)
+            if pipe is not None:
+                running.settle = pipe.settle
+            return running
 
         return CellShell(launch, limits)
 
-    def interactive(self, place: Place, argv: Sequence[str] | None = None, *, title: str = "") -> int:
-        """Hand the caller's terminal to a bash, or to a command, and give its exit status.
+    def _launch_heard(self, launch: Launch, place: Place, hear: Hear | None) -> tuple[Running, PromptPipe | None]:
+        """Launch a shell and listen to its prompts."""
+        if hear is None:
+            return self._launch(launch, place), None
+        pipe = PromptPipe(hear)
+        try:
+            running = self._launch(
+                replace(launch, descriptors={**launch.descriptors, **pipe.descriptors}),
+                place,
+            )
+        except BaseException:
+            pipe.failed()
+            raise
+        pipe.started()
+        return running, pipe
+
+    def has_zsh(self) -> bool:
+        """Say whether commands find a zsh."""
+        return shutil.which("zsh", path="/usr/bin:/bin") is not None
+
+    def interactive(
+        self,
+        place: Place,
+        argv: Sequence[str] | None = None,
+        *,
+        title: str = "",
+        zsh: bool = False,
+        hear: Hear | None = None,
+    ) -> int:
+        """Hand the caller's terminal to a bash (or a zsh), or to a command, and give its exit status.
 
         Meanwhile this process serves the index, and leaves ^C, ^\\ and ^Z to those inside.
+        `hear` is told of each prompt, by a thread of its own.
 
         Raises:
             SandboxError: the sandbox can't be made.
         """
-        rc = self._startup_file("terminal.bashrc", place)
-        bash = ["bash", "--noprofile", "--rcfile", rc, "-i"]
+        environment = self._environment(place, terminal=True, title=title or place.project.name)
+        shell = ["bash", "--noprofile", "--rcfile", self._startup_file("terminal.bashrc", place), "-i"]
+        if zsh:  # with -d the machine's own start-up files are not read
+            shell = ["zsh", "-d", "-i"]
+            environment |= {"SHELL": "/bin/zsh", "ZDOTDIR": self._startup_file("zsh", place)}
         with _terminal_handed_over():
             running: Running | None = None
             try:
                 launch = Launch(
-                    argv=list(argv) if argv else bash,
+                    argv=list(argv) if argv else shell,
                     limits=_TERMINAL_LIMITS,
-                    environment=self._environment(place, terminal=True, title=title or place.project.name),
+                    environment=environment,
                     streams=(None, None, None),
                     share_session=True,
                     # A lone command has no shell that could wake it after ^Z.
                     ignore=("SIGTSTP",) if argv else (),
                 )
-                running = self._launch(launch, place)
+                running, _ = self._launch_heard(launch, place, None if argv else hear)
                 if not wait_for_end(running, _TERMINAL_LIMITS):
                     running.stop()
                     print(f"\r\nstopped: more than {_TERMINAL_LIMITS.processes} processes\r")

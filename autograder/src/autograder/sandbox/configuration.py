@@ -12,9 +12,7 @@ __all__ = [
     "GITCONFIG",
     "NETWORK_FILES",
     "PIP_OVERRIDE_MARK",
-    "SHELL_CELLS_RC",
     "STRONG_BUNDLE",
-    "TERMINAL_RC",
     "environment",
     "pip_configuration",
     "pip_override",
@@ -43,49 +41,6 @@ GITCONFIG = """\
 \tdefaultBranch = main
 [advice]
 \tdetachedHead = false
-"""
-
-TERMINAL_RC = r"""# The sandboxed terminal, by the course: yours in ~/.bashrc wins.
-PS1='learner@${WHEELHOUSE_PLACE}:\w\$ '
-PROMPT_DIRTRIM=3
-HISTSIZE=10000 HISTFILESIZE=10000 HISTCONTROL=ignorespace
-PROMPT_COMMAND='history -a'
-shopt -s histappend cmdhist checkwinsize
-if [ "$TERM" != dumb ]; then
-  PS1='\[\e[32m\]learner@${WHEELHOUSE_PLACE}\[\e[0m\]:\[\e[34m\]\w\[\e[0m\]\$ '
-  alias ls='ls --color=auto' 2>/dev/null
-fi
-[ "$WHEELHOUSE_TIER" = strong ] && [ -r /usr/share/bash-completion/bash_completion ] && . /usr/share/bash-completion/bash_completion
-case $WHEELHOUSE_TIER in
-  strong) echo "You are in the sandbox of ${WHEELHOUSE_PLACE}: nothing you type here can reach the rest of this machine." ;;
-  *) echo "You are in the ${WHEELHOUSE_TIER} sandbox of ${WHEELHOUSE_PLACE}: it guards against accidents, but commands can reach your own files." ;;
-esac
-echo "Packages come from the course's own index. Whatever you do, *Start over* in the checklist restores it. Leave with \`exit\`."
-course() {
-  echo "You are inside the sandbox, and \`course\` is outside of it."
-  echo "Beside this shell, the checklist has the buttons Hint, Check now and Start over; or type \`course $*\` in a terminal of your own."
-  return 2
-}
-[ -r ~/.bashrc ] && . ~/.bashrc
-true
-"""
-
-SHELL_CELLS_RC = r"""# The shell behind %%shell cells: a line typed by shell.py reads a cell from 8 and runs it; 9 gets its exit status.
-PS1='$ ' PS2= HISTFILE=
-set +o history
-exec 7>&1
-__wheelhouse_read() {
-  local status=$?
-  PS1=$__wheelhouse_prompt
-  IFS= read -r -d '' -u 8 __wheelhouse_cell
-  return "$status"
-}
-__wheelhouse_done() {
-  printf '%s\0' "$?" >&9
-  printf '\036%s\036' "$WHEELHOUSE_CELL_MARK" >&7
-  __wheelhouse_prompt=$PS1 PS1=
-}
-PROMPT_COMMAND=__wheelhouse_done
 """
 
 
@@ -164,6 +119,7 @@ def environment(
     tools: PurePosixPath | None,
     terminal: bool,
     title: str = "",
+    shell: str = "/bin/bash",
 ) -> dict[str, str]:
     """Build the environment of a command from nothing but the terminal's own name."""
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", title) or "wheelhouse"
@@ -181,7 +137,7 @@ def environment(
         "LANG": "C.UTF-8",
         "LOGNAME": "learner",
         "PATH": ":".join(dict.fromkeys(homes)),
-        "SHELL": "/bin/bash",
+        "SHELL": shell,
         "TERM": "dumb",
         "USER": "learner",
         "WHEELHOUSE_PLACE": name,

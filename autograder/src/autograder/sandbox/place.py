@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal, Protocol
 
 from autograder.exceptions import SandboxError
+from autograder.sandbox.prompts import Hear
 
 __all__ = [
     "DEFAULT_LIMITS",
@@ -222,11 +223,22 @@ class Sandbox(Protocol):
     ) -> Completed:
         """Run one command to its end; every process it started is dead when this returns."""
 
-    def shell(self, place: Place, *, limits: Limits = DEFAULT_LIMITS) -> Shell:
-        """Start a bash for cells; the limits hold for each cell."""
+    def shell(self, place: Place, *, limits: Limits = DEFAULT_LIMITS, hear: Hear | None = None) -> Shell:
+        """Start a bash for cells; the limits hold for each cell, and `hear` is told of each that has ended."""
 
-    def interactive(self, place: Place, argv: Sequence[str] | None = None, *, title: str = "") -> int:
-        """Hand the caller's terminal to a bash, or to a command, and give its exit status."""
+    def has_zsh(self) -> bool:
+        """Say whether commands find a zsh."""
+
+    def interactive(
+        self,
+        place: Place,
+        argv: Sequence[str] | None = None,
+        *,
+        title: str = "",
+        zsh: bool = False,
+        hear: Hear | None = None,
+    ) -> int:
+        """Hand the caller's terminal to a shell, or to a command, and give its exit status; `hear` is told of each prompt."""
 
 
 def folders_exist(place: Place) -> None:

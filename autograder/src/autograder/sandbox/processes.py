@@ -19,7 +19,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from autograder.exceptions import SandboxError
+from autograder.sandbox.fence import Fence
+from autograder.sandbox.gauge import descendants
+from autograder.sandbox.growth import Scratch
 from autograder.sandbox.place import Completed, Limits
+from autograder.sandbox.watch import LOOK_EVERY, Watch
 
 __all__ = [
     "KILLED",
@@ -27,7 +31,6 @@ __all__ = [
     "Running",
     "anonymous_file",
     "collect",
-    "count_descendants",
     "limit_pairs",
     "receive_listener",
     "spawn",
@@ -38,7 +41,6 @@ __all__ = [
 KILLED = 128 + signal.SIGKILL
 SLACK = 8
 """How many processes more than allowed the kernel lets through, so that too many are seen, and named, before it refuses."""
-_LOOK_EVERY = 0.05  # seconds between two looks at the clock and the number of processes
 _PATIENCE = 20.0  # seconds for the kernel to end what was killed, on a machine under load
 
 
@@ -140,22 +142,6 @@ def spawn(argv: list[str], *, lasting: bool, **options: Any) -> subprocess.Popen
         ) from error
 
 
-def count_descendants(of: int) -> int:
-    """Count the processes below this one, by what Linux's `/proc` says of each one's children."""
-    waiting, found = [of], 0
-    while waiting and found < 10_000:
-        pid = waiting.pop()
-        try:
-            for task in os.listdir(f"/proc/{pid}/task"):
-                with open(f"/proc/{pid}/task/{task}/children", "rb") as file:  # noqa: PTH123  many, at every look
-                    children = file.read().split()
-                waiting += map(int, children)
-                found += len(children)
-        except OSError:
-            continue
-    return found
-
-
 class Running(ABC):
     """One sandbox that runs: the process in front of it, and all behind."""
 
@@ -163,6 +149,8 @@ class Running(ABC):
         """Take charge of a process."""
         self.process = process
         self.resources = contextlib.ExitStack()
+        self.settle: Callable[[], object] = lambda: None
+        """Waits until what a shell has told of its last command is heard."""
         self._stopped = False
         self._stopping = threading.Lock()
 
@@ -196,17 +184,21 @@ class Running(ABC):
                 self.process.wait(_PATIENCE)
 
 
-def wait_for_end(running: Running, limits: Limits) -> bool:
-    """Wait for the first process to end; False if there were too many processes before."""
+def wait_for_end(running: Running, watch: Watch) -> str:
+    """Wait for the first process to end; give the sentence of the bound that was hit before, or nothing.
+
+    Raises:
+        SandboxError: it can't be watched.
+    """
     with _end_of(running.process) as ended:
         while running.process.poll() is None:
             if ended is None:
-                time.sleep(_LOOK_EVERY)
+                time.sleep(LOOK_EVERY)
             else:
-                select.select([ended], [], [], _LOOK_EVERY)
-            if running.count() > limits.processes:
-                return False
-    return True
+                select.select([ended], [], [], max(0.0, watch.next - time.monotonic()))
+            if running.process.poll() is None and time.monotonic() >= watch.next and (sentence := watch.look()):
+                return sentence
+    return ""
 
 
 @contextlib.contextmanager
@@ -223,17 +215,21 @@ def _end_of(process: subprocess.Popen[bytes]) -> Iterator[int | None]:
             os.close(descriptor)
 
 
-def collect(running: Running, output: int, limits: Limits) -> Completed:
-    """Read a command's output to its end or to a bound, then end everything. Closes `output`."""
+def collect(running: Running, output: int, limits: Limits, watch: Watch) -> Completed:
+    """Read a command's output to its end or to a bound, then end everything. Closes `output`.
+
+    Raises:
+        SandboxError: it can't be watched.
+    """
     chunks: list[bytes] = []
     size, stopped = 0, ""
     begun = time.monotonic()
-    look_at = begun + _LOOK_EVERY
+    watch.next = begun + LOOK_EVERY
     try:
         with _end_of(running.process) as ended:
             watched = [output] if ended is None else [output, ended]
             while not stopped:
-                ready, _, _ = select.select(watched, [], [], max(0.0, look_at - time.monotonic()))
+                ready, _, _ = select.select(watched, [], [], max(0.0, watch.next - time.monotonic()))
                 if output in ready:
                     chunk = os.read(output, 1 << 16)
                     if not chunk:
@@ -249,10 +245,8 @@ def collect(running: Running, output: int, limits: Limits) -> Completed:
                     stopped = f"stopped: more than {limits.output_bytes:,} bytes of output"
                 elif limits.wall_seconds is not None and now - begun > limits.wall_seconds:
                     stopped = f"stopped: longer than {limits.wall_seconds:g} s"
-                elif now >= look_at:
-                    look_at = now + _LOOK_EVERY
-                    if running.count() > limits.processes:
-                        stopped = f"stopped: more than {limits.processes} processes"
+                elif now >= watch.next:
+                    stopped = watch.look()
             if not stopped and ended is None:
                 _wait_within(running.process, begun, limits)
     finally:
@@ -261,10 +255,8 @@ def collect(running: Running, output: int, limits: Limits) -> Completed:
         os.close(output)
     if stopped:
         status = KILLED
-    elif status == 128 + signal.SIGXCPU:
-        stopped = f"stopped: more than {limits.cpu_seconds} s of processor time"
-    elif status == 128 + signal.SIGXFSZ:
-        stopped = f"stopped: a file of more than {limits.file_bytes:,} bytes"
+    else:
+        stopped = watch.kernels(status)
     text = b"".join(chunks)[: limits.output_bytes].decode("utf-8", "replace")
     return Completed(status, text, stopped)
 

@@ -34,7 +34,7 @@ from pathlib import Path
 
 from autograder.exceptions import SandboxError
 from autograder.places import cache
-from autograder.sandbox import configuration, fast_ensurepip
+from autograder.sandbox import configuration, fast_ensurepip, startup
 
 __all__ = [
     "STRONG_PORT",
@@ -98,7 +98,7 @@ def _key() -> str:
     bundled = sysconfig.get_config_var("WHEEL_PKG_DIR") or _standard_library() / "ensurepip" / "_bundled"
     parts += sorted(file.name for file in Path(bundled).glob("*.whl"))
     digest = hashlib.sha256("\n".join(parts).encode())
-    for name in ("inner.py", "fast_ensurepip.py", "configuration.py", "seed.py"):
+    for name in ("inner.py", "fast_ensurepip.py", "configuration.py", "startup.py", "seed.py"):
         digest.update(Path(__file__).with_name(name).read_bytes())
     return f"{platform.python_version()}-{digest.hexdigest()[:16]}"
 
@@ -175,7 +175,7 @@ def _make_seed(folder: Path) -> None:
     _copy_headers(folder)
     _undo_distributor(library)
     _compile(library)
-    for made in ("share", "etc/uv", "etc/named/uv"):
+    for made in ("share", "etc/uv", "etc/named/uv", "etc/zsh"):
         (folder / made).mkdir(parents=True)
     _fill_ensurepip(folder)
     _write_configuration(folder / "etc")
@@ -319,7 +319,8 @@ def _write_configuration(etc: Path) -> None:
         "uv/uv.toml": configuration.uv_configuration(index=loopback),
         "named/pip.conf": configuration.pip_configuration(bundle=configuration.STRONG_BUNDLE),
         "named/uv/uv.toml": configuration.uv_configuration(),
-        "terminal.bashrc": configuration.TERMINAL_RC,
-        "cells.bashrc": configuration.SHELL_CELLS_RC,
+        "terminal.bashrc": startup.TERMINAL_RC,
+        "cells.bashrc": startup.SHELL_CELLS_RC,
+        "zsh/.zshrc": startup.ZSH_RC,
     }.items():
         (etc / name).write_text(text, encoding="utf-8")

@@ -74,6 +74,7 @@ class CellShell:
                 self._bash = _Bash(self._launch, self._limits)
             sink = _Sink(write, self._limits.output_bytes)
             status = self._bash.run(text.replace("\r\n", "\n"), sink)
+            self._bash.running.settle()
             if status is None:
                 ended = self._bash.close()
                 self._bash = None
