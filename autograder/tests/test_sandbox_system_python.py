@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from autograder.sandbox import Limits, Place, Sandbox
-from autograder.sandbox.seed import UNUSED_DAYS, forget_unused, note_use
+from autograder.sandbox.made_once import UNUSED_DAYS, forget_unused, note_use
 from autograder.sandbox.system_python import (
     empty_folder,
     executable_name,

@@ -8,176 +8,172 @@
       lib/python3.11/ensurepip/_unpacked/   what stock ensurepip installs, unpacked (see fast_ensurepip.py)
       lib/libpython3.11.so.1.0       if the interpreter is linked to it
       etc/                           files which the strong tier shows in /etc
+      managed/python3.11/            the same library as links, with a place for the marker of PEP 668
       inner.py                       the first program inside
+      .seal                          what was made (see made_once.py)
 
 The base interpreter and its folders are only read.
 """
 
 from __future__ import annotations
 
-import compileall
-import contextlib
-import fcntl
 import functools
 import hashlib
 import os
-import platform
 import re
 import shutil
 import subprocess
-import sys
-import sysconfig
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from autograder.exceptions import SandboxError
 from autograder.places import cache
-from autograder.sandbox import configuration, fast_ensurepip, startup
+from autograder.sandbox import configuration, fast_ensurepip, made_once, startup
+from autograder.sandbox.bases import Base, own_base
+from autograder.sandbox.made_once import forget_unused, locked, note_use
 
 __all__ = [
     "STRONG_PORT",
     "executable_name",
+    "forget_unused",
     "library_name",
     "locked",
+    "note_use",
     "seed",
+    "seed_amiss",
     "system_python_version",
 ]
 
 STRONG_PORT = 8080
-_FORMAT = "8"
+_FORMAT = "9"
 _LEFT_OUT = {"site-packages", "dist-packages", "test", "tests", "idle_test", "EXTERNALLY-MANAGED"}
 _LEFT_OUT_PATTERNS = ("*.opt-1.pyc", "*.opt-2.pyc", "*.a", "*.o")
 _RPATH_INSIDE = b"$ORIGIN/../lib"
+_STRONG_PREFIX = "/usr/local"
 
 
-_SITE_PACKAGES_TOO = """\
-# Added by Wheelhouse: what is installed outside environments is where the Python project puts it.
+_AS_THE_PYTHON_PROJECT_HAS_IT = """\
+# Added by Wheelhouse. This Python came from a distributor, who made another `site` and froze it into the program.
+# What is installed outside environments is where the Python project puts it, and `site` says so.
 import os
 import site
 import sys
 
+
+def getsitepackages(prefixes=None):
+    sitepackages = []
+    seen = set()
+    if prefixes is None:
+        prefixes = site.PREFIXES
+    for prefix in prefixes:
+        if not prefix or prefix in seen:
+            continue
+        seen.add(prefix)
+        libdirs = [sys.platlibdir]
+        if sys.platlibdir != "lib":
+            libdirs.append("lib")
+        for libdir in libdirs:
+            sitepackages.append(
+                os.path.join(prefix, libdir, "python%d.%d" % sys.version_info[:2], "site-packages"))
+    return sitepackages
+
+
+getsitepackages.__doc__ = site.getsitepackages.__doc__
+getsitepackages.__module__ = "site"
+site.getsitepackages = getsitepackages
 if sys.prefix == sys.base_prefix:
-    site.addsitedir(os.path.join(sys.prefix, "lib", f"python{sys.version_info[0]}.{sys.version_info[1]}", "site-packages"))
+    for folder in getsitepackages():
+        if os.path.isdir(folder) and folder not in sys.path:
+            site.addsitedir(folder)
 """
 
 
 def system_python_version() -> str:
     """Give the version of the sandbox's system Python: "3.11.7"."""
-    return platform.python_version()
+    return own_base().version
 
 
 def library_name() -> str:
     """Give the name of the standard library's folder: "python3.11"."""
-    return f"python{sys.version_info.major}.{sys.version_info.minor}"
+    return own_base().name
 
 
 def executable_name() -> str:
     """Give the name of the executable: "python3.11"."""
-    return library_name()
-
-
-def _base_executable() -> Path:
-    """Find the interpreter itself, behind any virtual environment."""
-    named = Path(sys.base_prefix, "bin", executable_name())
-    base = named if named.is_file() else Path(str(getattr(sys, "_base_executable", "")) or sys.executable)
-    return base.resolve()
-
-
-def _standard_library() -> Path:
-    return Path(sysconfig.get_path("stdlib", vars={"installed_base": sys.base_prefix}))
+    return own_base().name
 
 
 @functools.cache
-def _key() -> str:
+def _key(base: Base, prefix: str) -> str:
     """Name the seed by all it is made from."""
-    executable = _base_executable()
-    status = executable.stat()
-    parts = [_FORMAT, sys.version, sys.base_prefix, str(executable), f"{status.st_size} {status.st_mtime_ns}"]
-    bundled = sysconfig.get_config_var("WHEEL_PKG_DIR") or _standard_library() / "ensurepip" / "_bundled"
-    parts += sorted(file.name for file in Path(bundled).glob("*.whl"))
+    status = base.executable.stat()
+    parts = [_FORMAT, base.full_version, base.prefix, str(base.executable), f"{status.st_size} {status.st_mtime_ns}"]
+    parts += [prefix, *sorted(file.name for file in base.wheels.glob("*.whl"))]
     digest = hashlib.sha256("\n".join(parts).encode())
     for name in ("inner.py", "fast_ensurepip.py", "configuration.py", "startup.py", "seed.py"):
         digest.update(Path(__file__).with_name(name).read_bytes())
-    return f"{platform.python_version()}-{digest.hexdigest()[:16]}"
+    return f"{base.version}-{digest.hexdigest()[:16]}"
 
 
-def seed(say: Callable[[str], None] = lambda _: None) -> Path:
-    """Give the seed; make it first if it isn't there (some seconds, once a machine), which `say` tells beforehand.
+def _place(base: Base | None, prefix: str) -> tuple[Base, Path, tuple[str, ...]]:
+    base = base or own_base()
+    library = f"lib/{base.name}"
+    vital = ("inner.py", f"bin/{base.name}", f"{library}/os.py", f"{library}/site.py")
+    vital += (f"{library}/ensurepip/__init__.py", f"{library}/ensurepip/_fast.py")
+    return base, cache() / "system-python" / _key(base, prefix), vital
+
+
+def seed(
+    say: Callable[[str], None] = lambda _: None, *, base: Base | None = None, prefix: str = _STRONG_PREFIX
+) -> Path:
+    """Give the seed; make it first if it isn't there or isn't whole (some seconds, once a machine), which `say` tells beforehand.
+
+    It is made of the interpreter that runs the course, or of another `base`; the strong tier shows it at `prefix`.
 
     Raises:
         SandboxError: it can't be made, with the reason.
     """
-    folder = cache() / "system-python" / _key()
-    if (folder / "inner.py").is_file():
-        note_use(folder)
-        return folder
+    base, folder, vital = _place(base, prefix)
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with locked(folder.parent / "lock"):
-            if (folder / "inner.py").is_file():
-                return folder
-            say("Making the sandbox's own Python (some seconds, once on this machine) …")
-            with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".making-") as making:
-                fresh = Path(making, "seed")
-                _make_seed(fresh)
-                if folder.exists():  # what is left of a seed that someone half removed
-                    folder.rename(Path(making, "old"))
-                fresh.rename(folder)
-            forget_unused(folder)
+        return made_once.made_once(
+            folder,
+            lambda fresh: _make_seed(fresh, base, prefix),
+            vital=vital,
+            say=say,
+            announcement="Making the sandbox's own Python (some seconds, once on this machine) …",
+        )
     except (OSError, subprocess.SubprocessError, shutil.Error) as error:
         raise SandboxError(
             f"The sandbox's Python can't be made in {folder.parent}: {error}.",
             "Run `course doctor`; WHEELHOUSE_CACHE moves the folder.",
         ) from error
-    return folder
 
 
-UNUSED_DAYS = 30
+def seed_amiss() -> str:
+    """Compare the seed, file by file, with what was made; empty if it fits or was never made, else a clause that says what doesn't."""
+    _, folder, _ = _place(None, _STRONG_PREFIX)
+    return made_once.amiss(folder) if folder.is_dir() else ""
 
 
-def note_use(folder: Path) -> None:
-    """Note in the time of a folder of the cache that it was used, at most once a day."""
-    with contextlib.suppress(OSError):
-        if folder.stat().st_mtime < time.time() - 86_400:
-            os.utime(folder)
-
-
-def forget_unused(folder: Path) -> None:
-    """Remove what stands beside a folder of the cache and wasn't used for 30 days: it is of an older edition of the course."""
-    oldest = time.time() - UNUSED_DAYS * 86_400
-    for other in folder.parent.iterdir():
-        with contextlib.suppress(OSError):
-            if other != folder and other.is_dir() and other.lstat().st_mtime < oldest:
-                shutil.rmtree(other, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Let one process, and one thread of it, work at a time."""
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def _make_seed(folder: Path) -> None:
-    if not (_standard_library() / "ensurepip").is_dir():
+def _make_seed(folder: Path, base: Base, prefix: str) -> None:
+    if not base.can_make_environments:
         raise SandboxError(
-            f"The Python that runs the course ({sys.base_prefix}) has no ensurepip, so it can't make virtual environments.",
+            f"The Python that runs the course ({base.prefix}) has no ensurepip, so it can't make virtual environments.",
             "On Debian and Ubuntu run `sudo apt install python3-venv`, then the command again.",
         )
-    name = library_name()
-    library = folder / "lib" / name
-    shutil.copytree(_standard_library(), library, ignore=_leave_out, ignore_dangling_symlinks=True)
+    library = folder / "lib" / base.name
+    shutil.copytree(base.library, library, ignore=_leave_out, ignore_dangling_symlinks=True)
     (library / "site-packages").mkdir()
-    _copy_executable(folder)
-    _copy_headers(folder)
-    _undo_distributor(library)
-    _compile(library)
+    _copy_executable(folder, base)
+    _copy_headers(folder, base)
+    _undo_distributor(library, base, prefix)
+    python = str(folder / "bin" / base.name)
+    _compile(python, library)
     for made in ("share", "etc/uv", "etc/named/uv", "etc/zsh"):
         (folder / made).mkdir(parents=True)
-    _fill_ensurepip(folder)
+    _fill_ensurepip(folder, base)
+    _make_managed(folder, base)
     _write_configuration(folder / "etc")
     # venv copies the modes of its scripts too: `rm -r .venv` would ask about each of them, which it does nowhere else.
     templates = library / "venv" / "scripts"
@@ -185,6 +181,17 @@ def _make_seed(folder: Path) -> None:
         if file.is_file() and not file.is_symlink() and not file.is_relative_to(templates):
             file.chmod(0o555 if os.access(file, os.X_OK) else 0o444)
     shutil.copyfile(Path(__file__).with_name("inner.py"), folder / "inner.py")
+
+
+def _make_managed(folder: Path, base: Base) -> None:
+    """Make another standard library, of links, with a place for the marker of PEP 668: in the library itself it would stand for all."""
+    managed = folder / "managed" / base.name
+    managed.mkdir(parents=True)
+    for entry in (folder / "lib" / base.name).iterdir():
+        if entry.name != "site-packages":
+            (managed / entry.name).symlink_to(Path("/run/wheelhouse/lib", base.name, entry.name))
+    (managed / "site-packages").mkdir()
+    (managed / "EXTERNALLY-MANAGED").touch()
 
 
 def _leave_out(folder: str, names: list[str]) -> set[str]:
@@ -195,23 +202,35 @@ def _leave_out(folder: str, names: list[str]) -> set[str]:
     return left
 
 
-def _copy_executable(folder: Path) -> None:
-    """Copy the executable, and its library if it is linked to one, and let the copy find the copy."""
+def _copy_executable(folder: Path, base: Base) -> None:
+    """Copy the executable, and the libraries it is linked to which are no business of the system's, and let the copy find the copy."""
     (folder / "bin").mkdir()
-    executable = folder / "bin" / executable_name()
-    content = _base_executable().read_bytes()
-    library = str(sysconfig.get_config_var("INSTSONAME") or "")
-    for place in (sysconfig.get_config_var("LIBDIR"), Path(sys.base_prefix, "lib")):
-        found = Path(str(place), library)
-        if library and sysconfig.get_config_var("Py_ENABLE_SHARED") and found.is_file():
-            shutil.copyfile(found, folder / "lib" / library)
-            for rpath in sorted({str(place), str(Path(sys.base_prefix, "lib"))}, key=len):
+    executable = folder / "bin" / base.name
+    content = base.executable.read_bytes()
+    for place in base.library_folders if base.shared_library else ():
+        found = Path(place, base.shared_library)
+        if found.is_file():
+            shutil.copyfile(found, folder / "lib" / base.shared_library)
+            for rpath in sorted(set(base.library_folders), key=len):
                 content = _move_rpath(content, rpath.encode())
             break
     executable.write_bytes(content)
     executable.chmod(0o755)
     for alias in ("python3", "python"):
-        (folder / "bin" / alias).symlink_to(executable_name())
+        (folder / "bin" / alias).symlink_to(base.name)
+    _copy_neighbours(folder, base)
+
+
+def _copy_neighbours(folder: Path, base: Base) -> None:
+    """Copy the libraries that conda puts beside its Python: extension modules look for them two folders up."""
+    beside = Path(base.prefix, "lib").resolve()
+    modules = [str(base.executable), *map(str, (base.library / "lib-dynload").glob("*.so"))]
+    if not shutil.which("ldd") or beside in (Path("/usr/lib"), Path("/lib")):
+        return
+    said = subprocess.run(["ldd", *modules], capture_output=True, text=True, check=False, timeout=60).stdout
+    for path in sorted(set(re.findall(r"=> (/\S+)", said))):
+        if Path(path).parent.resolve() == beside and not (folder / "lib" / Path(path).name).exists():
+            shutil.copyfile(path, folder / "lib" / Path(path).name)
 
 
 def _move_rpath(content: bytes, old: bytes) -> bytes:
@@ -226,16 +245,15 @@ def _move_rpath(content: bytes, old: bytes) -> bytes:
     return content[: at + 1] + _RPATH_INSIDE.ljust(len(old), b"\0") + content[end:]
 
 
-def _copy_headers(folder: Path) -> None:
-    source = Path(sysconfig.get_path("include", vars={"installed_base": sys.base_prefix}))
-    target = folder / "include" / source.name
-    if source.is_dir():
-        shutil.copytree(source, target, ignore=shutil.ignore_patterns("site"), ignore_dangling_symlinks=True)
+def _copy_headers(folder: Path, base: Base) -> None:
+    target = folder / "include" / base.include.name
+    if base.include.is_dir():
+        shutil.copytree(base.include, target, ignore=shutil.ignore_patterns("site"), ignore_dangling_symlinks=True)
     else:
         target.mkdir(parents=True)
 
 
-def _undo_distributor(library: Path) -> None:
+def _undo_distributor(library: Path, base: Base, shown: str) -> None:
     """Give Debian's Python the layout which the Python project's own has, and which every lesson describes.
 
     Debian puts what is installed outside environments into `local/lib/python3.11/dist-packages`.
@@ -250,12 +268,11 @@ def _undo_distributor(library: Path) -> None:
             _rewrite(file, text.replace(old, new))
     if "dist-packages" in (library / "site.py").read_text("utf-8"):
         # Debian's `site` is frozen into the executable, but this hook is not (docs.python.org, site).
-        (library / "sitecustomize.py").write_text(_SITE_PACKAGES_TOO, encoding="utf-8")
-    prefix = str(sysconfig.get_config_var("prefix") or sys.base_prefix)
+        (library / "sitecustomize.py").write_text(_AS_THE_PYTHON_PROJECT_HAS_IT, encoding="utf-8")
     for file in library.glob("_sysconfigdata*.py"):
         text = file.read_text("utf-8")
-        for old in {prefix, sys.base_prefix} - {"/usr", "/"}:
-            text = re.sub(re.escape(old) + r"(?=[/'\" ])", "/usr/local", text)
+        for old in {base.configured_prefix, base.prefix} - {"/usr", "/"}:
+            text = re.sub(re.escape(old) + r"(?=[/'\" ])", shown, text)
         _rewrite(file, text)
 
 
@@ -267,25 +284,27 @@ def _rewrite(file: Path, text: str) -> None:
         stale.unlink()
 
 
-def _compile(library: Path) -> None:
+def _compile(python: str, library: Path) -> None:
     """Compile what has no byte code: the library is read-only inside, so nobody could later."""
-    compileall.compile_dir(library, quiet=2, maxlevels=20)
+    command = [python, "-I", "-S", "-m", "compileall", "-qq", "-r", "20", str(library)]
+    subprocess.run(command, env={"LANG": "C.UTF-8"}, check=False, timeout=600, capture_output=True)
 
 
-def _fill_ensurepip(folder: Path) -> None:
+def _fill_ensurepip(folder: Path, base: Base) -> None:
     """Let stock ensurepip install pip once, keep what it wrote, and hook the copy in."""
+    python = str(folder / "bin" / base.name)
     with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
         subprocess.run(
-            [str(folder / "bin" / executable_name()), "-I", "-m", "venv", f"{scratch}/stock"],
+            [python, "-I", "-m", "venv", f"{scratch}/stock"],
             env={"PATH": "/usr/bin:/bin", "HOME": scratch, "LANG": "C.UTF-8"},
             check=True,
             timeout=300,
             capture_output=True,
         )
-        ensurepip = folder / "lib" / library_name() / "ensurepip"
+        ensurepip = folder / "lib" / base.name / "ensurepip"
         unpacked = ensurepip / "_unpacked"
         stock = Path(scratch, "stock")
-        shutil.copytree(stock / "lib" / library_name() / "site-packages", unpacked / "site-packages")
+        shutil.copytree(stock / "lib" / base.name / "site-packages", unpacked / "site-packages")
         (unpacked / "scripts").mkdir()
         for script in (stock / "bin").glob("pip*"):
             first, _, rest = script.read_bytes().partition(b"\n")
@@ -306,7 +325,7 @@ def _fill_ensurepip(folder: Path) -> None:
         + "    from ensurepip import _fast\n\n"
         + "    return _fast.bootstrap(_stock_bootstrap, options)\n",
     )
-    _compile(ensurepip)
+    _compile(python, ensurepip)
 
 
 def _write_configuration(etc: Path) -> None:

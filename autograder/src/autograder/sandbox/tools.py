@@ -23,7 +23,6 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-import tempfile
 from collections.abc import Callable, Iterator
 from importlib.metadata import Distribution
 from pathlib import Path, PurePosixPath
@@ -31,7 +30,8 @@ from pathlib import Path, PurePosixPath
 from autograder.exceptions import SandboxError
 from autograder.index.mirror import why_pip_failed
 from autograder.places import cache
-from autograder.sandbox.seed import executable_name, forget_unused, library_name, locked, note_use, seed
+from autograder.sandbox import made_once
+from autograder.sandbox.seed import executable_name, library_name, seed
 from autograder.sandbox.system_python import STRONG_PYTHON_HOME, course_uv
 
 __all__ = [
@@ -138,27 +138,22 @@ def provide_tools(say: Callable[[str], None] = lambda _: None) -> Path:
     Raises:
         SandboxError: they can't be had, with the reason.
     """
-    if found := tools():
-        note_use(found)
-        return found
     folder = cache() / "tools" / tools_key()
+    made: list[Path] = []
+
+    def make(fresh: Path) -> None:
+        _make(fresh, say)
+        made.append(fresh)
+
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with locked(folder.parent / "lock"):
-            if found := tools():
-                return found
-            with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".making-") as making:
-                fresh = Path(making, "tools")
-                _make(fresh, say)
-                if folder.exists():  # what is left of tools that someone half removed
-                    folder.rename(Path(making, "old"))
-                fresh.rename(folder)
-            forget_unused(folder)
+        made_once.made_once(folder, make, vital=("bin",))
     except (OSError, subprocess.SubprocessError, shutil.Error) as error:
         raise SandboxError(
             f"The sandbox's tools can't be installed in {folder.parent}: {error}.",
             "Free some space or set WHEELHOUSE_CACHE to a folder that can be written, then run `course index fetch`.",
         ) from error
+    if not made:
+        return folder
     say(f"tools: {', '.join(tool_names())} are here")
     return folder
 
@@ -248,21 +243,16 @@ def basic_tools() -> Path | None:
         return None
     source = seed()
     folder = strong.with_name(f"{strong.name}-{source.name.rpartition('-')[2]}")
-    if (folder / "bin").is_dir():
-        return folder
+
+    def make(fresh: Path) -> None:
+        python = PurePosixPath(source, "bin", executable_name())
+        _make_commands(fresh, strong / "lib", python, PurePosixPath(folder), link=str(strong / "lib"))
+        for native in (strong / "bin").iterdir():
+            if not (fresh / "bin" / native.name).exists():
+                (fresh / "bin" / native.name).symlink_to(native)
+
     try:
-        with locked(folder.parent / "lock"):
-            if not (folder / "bin").is_dir():
-                with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".making-") as making:
-                    fresh = Path(making, "tools")
-                    python = PurePosixPath(source, "bin", executable_name())
-                    _make_commands(fresh, strong / "lib", python, PurePosixPath(folder), link=str(strong / "lib"))
-                    for native in (strong / "bin").iterdir():
-                        if not (fresh / "bin" / native.name).exists():
-                            (fresh / "bin" / native.name).symlink_to(native)
-                    if folder.exists():
-                        folder.rename(Path(making, "old"))
-                    fresh.rename(folder)
+        made_once.made_once(folder, make, vital=("bin",))
     except OSError as error:
         raise SandboxError(
             f"The sandbox's tools can't be made ready in {folder.parent}: {error}.", "Run `course doctor`."
