@@ -11,16 +11,28 @@ import pytest
 
 from autograder.exceptions import SandboxError
 from autograder.index import PackageIndex
-from autograder.sandbox import choose, strong, tiers, trial
+from autograder.sandbox import choice, choose, medium, medium_trial, strong, tiers, trial
+from autograder.sandbox.landlock import landlock_abi
 from autograder.sandbox.system_python import seed
 
 
 @pytest.fixture(autouse=True)
 def _tried_anew(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.delenv("WHEELHOUSE_TIER", raising=False)
-    trial.forget_trials()
+    forget()
     yield
+    forget()
+
+
+def forget() -> None:
+    """Try all tiers anew."""
     trial.forget_trials()
+    medium_trial.forget_medium_trial()
+
+
+def below_strong() -> str:
+    """Name what is taken where bubblewrap can't be had."""
+    return "medium" if landlock_abi() else "basic"
 
 
 @pytest.fixture
@@ -37,7 +49,7 @@ def stand_in(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None
     monkeypatch.setattr(trial, "find_bubblewrap", lambda: str(program))
 
 
-@pytest.mark.parametrize("tier", ["strong", "basic"])
+@pytest.mark.parametrize("tier", choice.TIERS)
 def test_a_tier_can_be_asked_for(index: PackageIndex, tier: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """By argument or by variable; the argument wins."""
     if not {report.tier: report for report in tiers(index)}[tier].works:  # type: ignore[index]
@@ -51,14 +63,14 @@ def test_a_tier_can_be_asked_for(index: PackageIndex, tier: str, monkeypatch: py
 
 def test_an_unknown_tier_is_refused(index: PackageIndex) -> None:
     """With the names there are."""
-    with pytest.raises(SandboxError, match="strong and basic"):
+    with pytest.raises(SandboxError, match="strong, strong-pod, medium and basic"):
         choose(index, tier="titanium")
 
 
-def test_without_bubblewrap_the_basic_tier_is_taken(index: PackageIndex, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_bubblewrap_the_next_tier_is_taken(index: PackageIndex, monkeypatch: pytest.MonkeyPatch) -> None:
     """The report says why, and how to get the strong one."""
     monkeypatch.setattr(trial, "find_bubblewrap", lambda: None)
-    assert choose(index).tier == "basic"
+    assert choose(index).tier == below_strong()
     report = tiers(index)[0]
     assert (report.tier, report.works, report.reason) == ("strong", False, "bubblewrap is not installed")
     assert "bubblewrap" in report.how_to_get
@@ -85,7 +97,7 @@ def test_a_bubblewrap_that_fails_is_not_claimed(
     assert not report.works
     assert reason in report.reason
     assert report.how_to_get
-    assert choose(index).tier == "basic"
+    assert choose(index).tier == below_strong()
 
 
 def test_a_bubblewrap_that_does_not_isolate_is_not_claimed(
@@ -105,7 +117,7 @@ def test_a_mechanism_that_is_missing_is_named(index: PackageIndex, monkeypatch: 
     monkeypatch.setattr(trial, "filter_program", lambda: None)
     assert "system call filter" in tiers(index)[0].reason
     monkeypatch.undo()
-    trial.forget_trials()
+    forget()
     if not tiers(index)[0].works:
         pytest.skip("the strong tier doesn't work here")
     original = strong.StrongSandbox._mounts
@@ -135,6 +147,52 @@ def test_trying_is_quick_and_done_once(index: PackageIndex) -> None:
 def test_a_report_says_what_each_tier_is_worth(index: PackageIndex) -> None:
     """For `course doctor`: the strongest first, each with its guarantees."""
     reports = tiers(index)
-    assert [report.tier for report in reports] == ["strong", "basic"]
-    assert "accidents" in reports[1].guarantees
+    assert [report.tier for report in reports] == ["strong", "strong-pod", "medium", "basic"]
+    assert "accidents" in reports[-1].guarantees
     assert all(report.works or (report.reason and report.how_to_get) for report in reports)
+
+
+def test_a_tier_below_is_not_tried_where_a_stronger_one_works(
+    index: PackageIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What isn't needed costs nothing."""
+    monkeypatch.setattr(choice, "strong_trial", lambda: trial.Tried("", "/usr/bin/bwrap"))
+    monkeypatch.setattr(choice, "strong_pod_trial", lambda: pytest.fail("tried"))
+    monkeypatch.setattr(choice, "medium_trial", lambda: pytest.fail("tried"))
+    assert choose(index).tier == "strong"
+
+
+def test_a_confinement_that_does_not_hold_is_not_claimed(index: PackageIndex, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the one or the other half of the medium tier left out, the trial gets out and says where."""
+    if not landlock_abi():
+        pytest.skip("no Landlock here")
+    monkeypatch.setattr(medium, "closed_by_filter", lambda abi: ())
+    monkeypatch.setattr(medium, "filter_program", lambda **_: b"\x06\0\0\0\0\0\xff\x7f")  # lets all through
+    assert "other sockets" in medium_trial.medium_trial()
+    monkeypatch.undo()
+    forget()
+    allow = medium.Ruleset.allow
+    monkeypatch.setattr(medium.Ruleset, "allow", lambda self, path, rights, **_: allow(self, "/", rights))
+    assert "files can be read" in medium_trial.medium_trial()
+    report = tiers(index)[2]
+    assert not report.works
+    with pytest.raises(SandboxError, match="medium sandbox doesn't work here: this machine's files"):
+        choose(index, tier="medium")
+
+
+@pytest.mark.parametrize("abi", range(1, 8))
+def test_the_medium_tier_holds_what_an_older_kernels_landlock_can(abi: int) -> None:
+    """Held to each older ABI, the same trial passes: what Landlock couldn't do then, the filter does, or the report says."""
+    if landlock_abi() < abi:
+        pytest.skip(f"this kernel's Landlock is older than ABI {abi}")
+    assert medium_trial.medium_trial(abi) == ""
+
+
+def test_a_report_says_what_an_old_landlock_loses(index: PackageIndex, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the ABI of the kernel, in words that a learner can weigh."""
+    monkeypatch.setattr(choice, "medium_trial", lambda: "")
+    for abi, words in ((7, ""), (6, ""), (5, "Jupyter"), (3, "internet"), (1, "copy")):
+        monkeypatch.setattr(choice, "landlock_abi", lambda abi=abi: abi)
+        guarantees = tiers(index)[2].guarantees
+        assert (f"ABI {abi}" in guarantees) == bool(words)
+        assert words in guarantees

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import struct
+from typing import Any
 
 import pytest
 
@@ -12,9 +13,9 @@ from autograder.sandbox.seccomp import ARCHITECTURES, filter_program
 ALLOWED, KILLED, REFUSED = 0x7FFF0000, 0x80000000, 0x00050000
 
 
-def verdict(machine: str, number: int, *arguments: int, architecture: int | None = None) -> int:
+def verdict(machine: str, number: int, *arguments: int, architecture: int | None = None, **variant: Any) -> int:
     """Run the filter on one system call (man 2 seccomp: struct seccomp_data)."""
-    program = filter_program(machine)
+    program = filter_program(machine, **variant)
     assert program is not None
     steps = list(struct.iter_unpack("=HBBI", program))
     padded = (list(arguments) + [0] * 6)[:6]
@@ -28,6 +29,8 @@ def verdict(machine: str, number: int, *arguments: int, architecture: int | None
             register = struct.unpack_from("=I", data, value)[0]
         elif code == 0x06:
             return int(value)
+        elif code == 0x54:
+            register &= value
         else:
             holds = {0x15: register == value, 0x35: register >= value, 0x45: bool(register & value)}
             place += if_true if holds[code] else if_false
@@ -39,10 +42,17 @@ CALLS = {  # name: (x86_64, aarch64)
     "clone3": (435, 435),
     "execve": (59, 221),
     "ioctl": (16, 29),
+    "kill": (62, 129),
+    "listen": (50, 201),
     "mount": (165, 40),
     "ptrace": (101, 117),
     "read": (0, 63),
+    "sendmsg": (46, 211),
+    "sendto": (44, 206),
+    "shmget": (29, 194),
     "socket": (41, 198),
+    "socketpair": (53, 199),
+    "truncate": (76, 45),
     "unshare": (272, 97),
 }
 
@@ -78,6 +88,70 @@ def test_a_call_gets_its_verdict(machine: str, name: str, arguments: tuple[int, 
     """Ordinary calls pass; new namespaces, mounts, tracing, TIOCSTI and odd sockets are refused, on both processors."""
     number = CALLS[name][list(ARCHITECTURES).index(machine)]
     assert verdict(machine, number, *arguments) == answer
+
+
+NO_FAMILY, NO_RIGHT = REFUSED | errno.EAFNOSUPPORT, REFUSED | errno.EACCES
+
+
+@pytest.mark.parametrize("machine", list(ARCHITECTURES))
+@pytest.mark.parametrize(
+    ("name", "arguments", "answer"),
+    [
+        ("read", (0,), ALLOWED),
+        ("unshare", (0x10000000,), REFUSED | errno.EPERM),
+        ("ioctl", (0, 0x5412), REFUSED | errno.EPERM),
+        ("socket", (2, 1, 0), ALLOWED),
+        ("socket", (2, 0x80801, 6), ALLOWED),
+        ("socket", (2, 1, 262), NO_RIGHT),
+        ("socket", (2, 2, 0), NO_RIGHT),
+        ("socket", (2, 0x80802, 17), NO_RIGHT),
+        ("socket", (2, 3, 6), NO_RIGHT),
+        ("socket", (2, 5, 132), NO_RIGHT),
+        ("socket", (0x1_0000_0002, 1, 0x1_0000_0106), NO_RIGHT),
+        ("socket", (1, 1, 0), NO_FAMILY),
+        ("socket", (10, 1, 0), NO_FAMILY),
+        ("socket", (16, 3, 0), NO_FAMILY),
+        ("socket", (40, 1, 0), NO_FAMILY),
+        ("socketpair", (1, 0x80001, 0), ALLOWED),
+        ("socketpair", (1, 2, 0), NO_RIGHT),
+        ("socketpair", (1, 5, 0), NO_RIGHT),
+        ("socketpair", (2, 1, 0), NO_RIGHT),
+        ("sendto", (3, 0, 1, 0x4000), ALLOWED),
+        ("sendto", (3, 0, 1, 0x20004000), NO_RIGHT),
+        ("sendmsg", (3, 0, 0), ALLOWED),
+        ("sendmsg", (3, 0, 0x20000000), NO_RIGHT),
+        ("listen", (3, 5), NO_RIGHT),
+        ("shmget", (1, 1, 0), NO_RIGHT),
+        ("truncate", (0, 0), ALLOWED),
+        ("kill", (-1 & 0xFFFFFFFF, 9), ALLOWED),
+    ],
+)
+def test_where_no_namespace_is_around_only_plain_tcp_is_left(
+    machine: str, name: str, arguments: tuple[int, ...], answer: int
+) -> None:
+    """UDP, Multipath TCP, SCTP, Fast Open, servers, unix sockets and shared memory would all lead past Landlock."""
+    number = CALLS[name][list(ARCHITECTURES).index(machine)]
+    assert verdict(machine, number, *arguments, confined=True) == answer
+
+
+@pytest.mark.parametrize("machine", list(ARCHITECTURES))
+@pytest.mark.parametrize(
+    ("name", "arguments", "answer"),
+    [
+        ("truncate", (0, 0), NO_RIGHT),
+        ("kill", (-1 & 0xFFFFFFFF, 9), REFUSED | errno.EPERM),
+        ("kill", (-1 & 0xFFFFFFFFFFFFFFFF, 9), REFUSED | errno.EPERM),
+        ("kill", (17, 9), ALLOWED),
+        ("socket", (2, 1, 0), ALLOWED),
+        ("socket", (2, 2, 0), NO_RIGHT),
+    ],
+)
+def test_what_an_old_landlock_does_not_govern_can_be_refused(
+    machine: str, name: str, arguments: tuple[int, ...], answer: int
+) -> None:
+    """Files cut off by name, and a signal to all at once."""
+    number = CALLS[name][list(ARCHITECTURES).index(machine)]
+    assert verdict(machine, number, *arguments, confined=True, instead=("truncate", "kill everything")) == answer
 
 
 def test_another_system_call_table_does_not_slip_past() -> None:

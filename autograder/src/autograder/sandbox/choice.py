@@ -1,70 +1,90 @@
-"""Find out which tiers work on this machine, by trying."""
+"""Find out which tiers work on this machine, by trying, and take the strongest."""
 
 from __future__ import annotations
 
 import os
-import shutil
-import sys
+from typing import get_args
 
 from autograder.exceptions import SandboxError
+from autograder.sandbox import advice
 from autograder.sandbox.basic import BasicSandbox, find_bash
-from autograder.sandbox.place import Index, Sandbox, TierReport
+from autograder.sandbox.landlock import landlock_abi, lost_at
+from autograder.sandbox.medium import MediumSandbox
+from autograder.sandbox.medium_trial import medium_trial
+from autograder.sandbox.place import Index, Sandbox, Tier, TierReport
 from autograder.sandbox.strong import StrongSandbox
-from autograder.sandbox.trial import strong_trial
+from autograder.sandbox.trial import strong_pod_trial, strong_trial
 
-__all__ = ["choose", "tiers"]
+__all__ = ["TIERS", "choose", "tiers"]
 
-_GUARANTEES = {
+TIERS: tuple[Tier, ...] = get_args(Tier)
+"""From the strongest to the weakest."""
+
+_GUARANTEES: dict[Tier, str] = {
     "strong": "Commands see only the workspace, reach only the index, are bounded and end as a whole.",
+    "strong-pod": "As strong, but commands see the names of this machine's other processes.",
+    "medium": "Commands read the system and write only the workspace, reach only the index, are bounded and end as a whole; "
+    "they see the names of this machine's processes and files, and can change modes and times of files that are yours.",
     "basic": "Commands get a clean environment, a HOME and a Python of their own, and bounds: "
-    "this guards against accidents, not against malice.",
+    "this guards against accidents, not against malice. They can read, write and end whatever is yours, and use the network.",
 }
 
 
-def _how_to_get_strong(reason: str) -> str:
-    if sys.platform != "linux":
-        return "Run the course in a Linux container or virtual machine, or on Binder."
-    if "not installed" in reason or "nknown option" in reason:
-        for tool, command in (
-            ("apt-get", "sudo apt install bubblewrap"),
-            ("dnf", "sudo dnf install bubblewrap"),
-            ("pacman", "sudo pacman -S bubblewrap"),
-            ("zypper", "sudo zypper install bubblewrap"),
-            ("apk", "sudo apk add bubblewrap"),
-        ):
-            if shutil.which(tool):
-                return f"Run `{command}` (0.8 or later is needed)."
-        return "Install bubblewrap 0.8 or later with your system's package manager."
-    if "uid map" in reason or "RTM_NEWADDR" in reason:
-        return (
-            "Allow bubblewrap to make user namespaces: on Ubuntu run `sudo apt install apparmor-profiles` "
-            "and load its profile `bwrap-userns-restrict`."
-        )
-    if "namespace" in reason or "proc" in reason:
-        return "This container or kernel forbids namespaces: ask whoever runs it to allow them."
-    return "Tell us what `course doctor` says."
+def _why_not(tier: Tier) -> str:
+    """Say why a tier doesn't work here, as a part of a sentence; empty if it does. Each is tried once in a process."""
+    match tier:
+        case "strong":
+            return strong_trial().reason
+        case "strong-pod":
+            return strong_pod_trial().reason
+        case "medium":
+            return medium_trial() or ("" if find_bash() else "there is no bash")
+        case "basic":
+            return "" if find_bash() else "there is no bash"
+
+
+def _how_to_get(tier: Tier, reason: str) -> str:
+    match tier:
+        case "strong":
+            return advice.for_strong(reason)
+        case "strong-pod":
+            return advice.for_strong_pod(reason)
+        case "medium":
+            return advice.for_basic() if "bash" in reason else advice.for_medium(reason)
+        case "basic":
+            return advice.for_basic()
+
+
+def _guarantees(tier: Tier) -> str:
+    """Say what a tier guarantees, and what this kernel takes from it."""
+    lost = lost_at(landlock_abi()) if tier == "medium" and landlock_abi() else []
+    if not lost:
+        return _GUARANTEES[tier]
+    return f"{_GUARANTEES[tier]} But this kernel's Landlock is old (ABI {landlock_abi()}): {'; '.join(lost)}."
+
+
+def _report(tier: Tier) -> TierReport:
+    reason = _why_not(tier)
+    return TierReport(tier, not reason, reason, _guarantees(tier), _how_to_get(tier, reason) if reason else "")
 
 
 def tiers(index: Index) -> list[TierReport]:
     """Report on every tier, the strongest first."""
-    reason = strong_trial().reason
-    bash = find_bash()
-    return [
-        TierReport(
-            "strong",
-            not reason,
-            reason,
-            _GUARANTEES["strong"],
-            _how_to_get_strong(reason) if reason else "",
-        ),
-        TierReport(
-            "basic",
-            bash is not None,
-            "" if bash else "there is no bash",
-            _GUARANTEES["basic"],
-            "" if bash else "Install bash with your system's package manager.",
-        ),
-    ]
+    return [_report(tier) for tier in TIERS]
+
+
+def _make(tier: Tier, index: Index) -> Sandbox:
+    match tier:
+        case "strong":
+            tried = strong_trial()
+            return StrongSandbox(index, tried.bubblewrap, privileged_port=tried.privileged_port)
+        case "strong-pod":
+            tried = strong_pod_trial()
+            return StrongSandbox(index, tried.bubblewrap, privileged_port=tried.privileged_port, pod=True)
+        case "medium":
+            return MediumSandbox(index)
+        case "basic":
+            return BasicSandbox(index)
 
 
 def choose(index: Index, *, tier: str | None = None) -> Sandbox:
@@ -74,14 +94,13 @@ def choose(index: Index, *, tier: str | None = None) -> Sandbox:
         SandboxError: the one asked for doesn't work here, or there is none of that name, or none works at all.
     """
     wanted = tier or os.environ.get("WHEELHOUSE_TIER") or None
-    reports = {str(report.tier): report for report in tiers(index)}
-    if wanted is not None and wanted not in reports:
-        raise SandboxError(f"There is no sandbox tier {wanted!r}.", f"The tiers are {' and '.join(reports)}.")
-    for name, report in reports.items():
-        if wanted in (None, name) and report.works:
-            if name == "strong":
-                tried = strong_trial()
-                return StrongSandbox(index, tried.bubblewrap, privileged_port=tried.privileged_port)
-            return BasicSandbox(index)
-    first = reports[wanted or "basic"]
-    raise SandboxError(f"The {first.tier} sandbox doesn't work here: {first.reason}.", first.how_to_get)
+    if wanted is not None and wanted not in TIERS:
+        raise SandboxError(
+            f"There is no sandbox tier {wanted!r}.", f"The tiers are {', '.join(TIERS[:-1])} and {TIERS[-1]}."
+        )
+    asked = [one for one in TIERS if wanted in (None, one)]
+    for one in asked:
+        if not _why_not(one):
+            return _make(one, index)
+    last = _report(asked[-1])
+    raise SandboxError(f"The {last.tier} sandbox doesn't work here: {last.reason}.", last.how_to_get)
