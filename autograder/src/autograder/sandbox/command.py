@@ -30,10 +30,12 @@ from autograder.sandbox.place import (
 from autograder.sandbox.processes import Running, anonymous_file, collect, wait_for_end
 from autograder.sandbox.prompts import Hear, PromptPipe
 from autograder.sandbox.shell import CellShell
+from autograder.sandbox.watch import Watch, writable_folders
 
 __all__ = ["CommandSandbox", "Launch"]
 
-_TERMINAL_LIMITS = Limits(wall_seconds=None, cpu_seconds=3600)
+_TERMINAL_LIMITS = Limits(wall_seconds=None, cpu_seconds=4 * 3600, disk_bytes=8 << 30, new_files=200_000)
+"""Somebody works there for hours."""
 
 
 class _Ended(BaseException):
@@ -97,6 +99,17 @@ class CommandSandbox(ABC):
     @abstractmethod
     def _launch(self, launch: Launch, place: Place) -> Running: ...
 
+    def _start_watched(self, launch: Launch, place: Place) -> Running:
+        """Launch, with somebody to look after the bounds: what was added to the folders is counted from before."""
+        watch = Watch(launch.limits, writable_folders(place))
+        running = self._launch(launch, place)
+        try:
+            running.watch = watch.over(running)
+        except BaseException:
+            running.stop()
+            raise
+        return running
+
     def run(
         self,
         argv: Sequence[str],
@@ -123,7 +136,7 @@ class CommandSandbox(ABC):
                 environment={**environment, **(variables or {})},
                 streams=(given, write, write),
             )
-            running = self._launch(launch, place)
+            running = self._start_watched(launch, place)
         except SandboxError as error:
             os.close(write)
             said = os.read(output, 4096).decode("utf-8", "replace").strip()
@@ -170,10 +183,10 @@ class CommandSandbox(ABC):
     def _launch_heard(self, launch: Launch, place: Place, hear: Hear | None) -> tuple[Running, PromptPipe | None]:
         """Launch a shell and listen to its prompts."""
         if hear is None:
-            return self._launch(launch, place), None
+            return self._start_watched(launch, place), None
         pipe = PromptPipe(hear)
         try:
-            running = self._launch(
+            running = self._start_watched(
                 replace(launch, descriptors={**launch.descriptors, **pipe.descriptors}),
                 place,
             )
@@ -222,9 +235,10 @@ class CommandSandbox(ABC):
                     ignore=("SIGTSTP",) if argv else (),
                 )
                 running, _ = self._launch_heard(launch, place, None if argv else hear)
-                if not wait_for_end(running, _TERMINAL_LIMITS):
-                    running.stop()
-                    print(f"\r\nstopped: more than {_TERMINAL_LIMITS.processes} processes\r")
+                stopped = wait_for_end(running)
+                running.stop()
+                if stopped := stopped or running.stopped:
+                    print(f"\r\n{stopped}\r")
             except _Ended as end:
                 if running is not None:
                     running.stop()

@@ -61,12 +61,13 @@ def anonymous_file(content: bytes) -> int:
 def limit_pairs(limits: Limits, processes: int) -> dict[str, tuple[int, int]]:
     """Give the soft and the hard limit of each resource.
 
-    Processor time has room between the two, so that its end is a SIGXCPU, which names itself, and not a SIGKILL.
+    Of processor time all processes together have so much: `watch.py` sees to it, and the kernel, a second later, to each.
+    There is room between the two limits, so that the end is a SIGXCPU, which names itself, and not a SIGKILL.
     """
     return {
         "RLIMIT_AS": (limits.memory_bytes, limits.memory_bytes),
         "RLIMIT_CORE": (0, 0),
-        "RLIMIT_CPU": (limits.cpu_seconds, limits.cpu_seconds + 5),
+        "RLIMIT_CPU": (limits.cpu_seconds + 1, limits.cpu_seconds + 5),
         "RLIMIT_FSIZE": (limits.file_bytes, limits.file_bytes),
         "RLIMIT_NOFILE": (limits.open_files, limits.open_files),
         "RLIMIT_NPROC": (processes, processes),
@@ -149,14 +150,41 @@ class Running(ABC):
         """Take charge of a process."""
         self.process = process
         self.resources = contextlib.ExitStack()
+        """What is to be given back when all has ended."""
+        self.fence: Fence | None = None
+        """The bounds which the kernel holds, where it does."""
+        self.scratch: list[Scratch] = []
+        """The file systems in memory which it may fill."""
+        self.watch: Watch | None = None
+        """Who looks after its bounds."""
+        self.stopped = ""
+        """When it has ended: the bound by which the kernel ended it, as a sentence; empty if by none."""
         self.settle: Callable[[], object] = lambda: None
         """Waits until what a shell has told of its last command is heard."""
         self._stopped = False
         self._stopping = threading.Lock()
 
-    @abstractmethod
+    def seen(self) -> tuple[str, list[int]]:
+        """Give the `/proc` in which the processes inside can be seen, and the numbers that they have there.
+
+        Raises:
+            OSError: they can't be seen, and have not ended.
+        """
+        return "/proc", descendants(self.process.pid)
+
+    def watched(self) -> Watch:
+        """Give who looks after its bounds.
+
+        Raises:
+            SandboxError: nobody does.
+        """
+        if self.watch is None:
+            raise SandboxError("Nothing watches over the sandbox's bounds, so nothing is run in it.", "Tell us.")
+        return self.watch
+
     def count(self) -> int:
         """Count the processes inside; 0 where that can't be seen."""
+        return len(self.seen()[1])
 
     @abstractmethod
     def _kill(self) -> None:
@@ -169,9 +197,16 @@ class Running(ABC):
                 try:
                     self._kill()
                     self._reap()
+                    if self.watch is not None:
+                        self.stopped = self.watch.kernels(self._status())
                 finally:
                     self._stopped = True
+                    for one in self.scratch:
+                        one.close()
                     self.resources.close()
+        return self._status()
+
+    def _status(self) -> int:
         status = self.process.returncode
         return KILLED if status is None else status if status >= 0 else 128 - status
 
@@ -184,12 +219,13 @@ class Running(ABC):
                 self.process.wait(_PATIENCE)
 
 
-def wait_for_end(running: Running, watch: Watch) -> str:
+def wait_for_end(running: Running) -> str:
     """Wait for the first process to end; give the sentence of the bound that was hit before, or nothing.
 
     Raises:
         SandboxError: it can't be watched.
     """
+    watch = running.watched()
     with _end_of(running.process) as ended:
         while running.process.poll() is None:
             if ended is None:
@@ -215,7 +251,7 @@ def _end_of(process: subprocess.Popen[bytes]) -> Iterator[int | None]:
             os.close(descriptor)
 
 
-def collect(running: Running, output: int, limits: Limits, watch: Watch) -> Completed:
+def collect(running: Running, output: int, limits: Limits) -> Completed:
     """Read a command's output to its end or to a bound, then end everything. Closes `output`.
 
     Raises:
@@ -224,8 +260,9 @@ def collect(running: Running, output: int, limits: Limits, watch: Watch) -> Comp
     chunks: list[bytes] = []
     size, stopped = 0, ""
     begun = time.monotonic()
-    watch.next = begun + LOOK_EVERY
     try:
+        watch = running.watched()
+        watch.next = begun + LOOK_EVERY
         with _end_of(running.process) as ended:
             watched = [output] if ended is None else [output, ended]
             while not stopped:
@@ -256,7 +293,7 @@ def collect(running: Running, output: int, limits: Limits, watch: Watch) -> Comp
     if stopped:
         status = KILLED
     else:
-        stopped = watch.kernels(status)
+        stopped = running.stopped
     text = b"".join(chunks)[: limits.output_bytes].decode("utf-8", "replace")
     return Completed(status, text, stopped)
 

@@ -23,6 +23,7 @@ from collections.abc import Callable, Mapping
 from autograder.exceptions import SandboxError
 from autograder.sandbox.place import Limits
 from autograder.sandbox.processes import KILLED, Running
+from autograder.sandbox.watch import Watcher
 
 __all__ = ["CellShell"]
 
@@ -68,8 +69,9 @@ class CellShell:
             raise SandboxError("A cell can't hold a NUL character.")
         with self._turn:
             if self._bash is not None and not self.alive:
+                why = self._bash.stopped
                 self.close()
-                write("The shell had ended; this cell starts a new one.\n")
+                write(f"{why}\nThe shell had ended; this cell starts a new one.\n".lstrip("\n"))
             if self._bash is None:
                 self._bash = _Bash(self._launch, self._limits)
             sink = _Sink(write, self._limits.output_bytes)
@@ -77,6 +79,7 @@ class CellShell:
             self._bash.running.settle()
             if status is None:
                 ended = self._bash.close()
+                sink.stopped = sink.stopped or self._bash.stopped
                 self._bash = None
                 sink.line(sink.stopped or f"The shell has ended (exit status {ended}); the next cell starts a new one.")
                 return KILLED if sink.stopped else ended
@@ -143,6 +146,9 @@ class _Bash:
         finally:
             for descriptor in (terminal, read_cells, write_statuses):
                 os.close(descriptor)
+        self._watch = self.running.watched()
+        self._watcher = Watcher(self._watch, self.running)
+        self._watcher.start()
         said: list[str] = []
         sink = _Sink(said.append, 10_000)
         if self._wait(sink, time.monotonic() + _START) is None:
@@ -151,6 +157,7 @@ class _Bash:
 
     def close(self) -> int:
         """End everything in it, and give bash's exit status."""
+        self._watcher.end()
         status = self.running.stop()
         if not self._closed:
             self._closed = True
@@ -160,6 +167,7 @@ class _Bash:
 
     def run(self, text: str, sink: _Sink) -> int | None:
         """Run a cell; None if the shell is no more."""
+        self._watch.begin()
         wall = self._limits.wall_seconds
         deadline = None if wall is None else time.monotonic() + wall
         try:
@@ -169,7 +177,15 @@ class _Bash:
                 view = view[os.write(self._cells, view) :]
         except OSError:
             return None
-        return self._wait(sink, deadline)
+        status = self._wait(sink, deadline)
+        if status:
+            sink.stopped = sink.stopped or self._watch.kernels(status)
+        return status
+
+    @property
+    def stopped(self) -> str:
+        """Give the sentence of the bound that ended the shell, if it was one."""
+        return self._watcher.stopped
 
     def _wait(self, sink: _Sink, deadline: float | None) -> int | None:
         """Pass on output until the cell has ended; None if the shell is no more, or no more to be trusted.
@@ -199,8 +215,7 @@ class _Bash:
             if not ready and self.running.process.poll() is not None:
                 self._read_rest(sink)
                 return None
-            if self.running.count() > self._limits.processes:
-                sink.stopped = f"stopped: more than {self._limits.processes} processes"
+            if not self._watcher.is_alive():
                 return None
             late = deadline is not None and time.monotonic() > deadline
             if asked and late:

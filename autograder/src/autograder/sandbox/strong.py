@@ -31,14 +31,15 @@ from autograder.exceptions import SandboxError
 from autograder.sandbox import configuration
 from autograder.sandbox.command import CommandSandbox, Launch
 from autograder.sandbox.fence import Fence
+from autograder.sandbox.gauge import descendants
 from autograder.sandbox.ground import read_beneath, remove_beneath
+from autograder.sandbox.growth import Scratch
 from autograder.sandbox.place import Door, Index, Limits, Place, Tier, folders_exist
 from autograder.sandbox.ports import TLS_PORT, listen_inside
 from autograder.sandbox.processes import (
     SLACK,
     Running,
     anonymous_file,
-    count_descendants,
     limit_pairs,
     receive_listener,
     spawn,
@@ -54,6 +55,7 @@ from autograder.sandbox.system_python import (
     writable_parts,
 )
 from autograder.sandbox.tools import STRONG_TOOLS, tools
+from autograder.sandbox.watch import memory_bound
 from autograder.sandbox.way import Way
 
 __all__ = ["StrongSandbox", "find_bubblewrap"]
@@ -113,14 +115,18 @@ class _StrongRunning(Running):
         self.init_handle = os.pidfd_open(pid)
         self.resources.callback(os.close, self.init_handle)
 
-    def count(self) -> int:
+    def seen(self) -> tuple[str, list[int]]:
+        if self.init is None or self.init_handle is None:
+            return "/proc", []
         if self._pod:
-            return count_descendants(self.init) if self.init else 0
+            return "/proc", descendants(self.init)
+        proc = f"/proc/{self.init}/root/proc"
         try:
-            names = os.listdir(f"/proc/{self.init}/root/proc")
+            return proc, [int(name) for name in os.listdir(proc) if name.isdigit() and name != "1"]
         except OSError:
-            return 0
-        return sum(name.isdigit() for name in names) - 1  # without bubblewrap itself
+            if select.select([self.init_handle], [], [], 0)[0]:  # it has ended
+                return proc, []
+            raise
 
     def _kill(self) -> None:
         if self.init_handle is None:
@@ -244,6 +250,8 @@ class StrongSandbox(CommandSandbox):
                     running.resources.enter_context(secure)
                 running.resources.enter_context(self._index.serve(listener, place.published, secure))
                 self._fence_in(running, launch.limits)
+                for folder in ("/tmp", "/dev/shm"):  # noqa: S108
+                    running.scratch.append(Scratch(f"/proc/{init}/root{folder}", folder))
                 ours.send(b"g")
         except BaseException:
             running.stop()
@@ -268,9 +276,10 @@ class StrongSandbox(CommandSandbox):
     @staticmethod
     def _fence_in(running: _StrongRunning, limits: Limits) -> None:
         """Bound root's processes while the first of them still waits for our word."""
-        fence = Fence.build(limits.processes + SLACK)
+        fence = Fence.build(limits.processes + SLACK, memory_bound(limits))
         if fence is None or running.init is None:
             return
+        running.fence = fence
         running.resources.callback(fence.remove)
         init = str(running.init)
         waiting = Path("/proc", init, "task", init, "children").read_text("ascii").split()
