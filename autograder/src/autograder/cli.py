@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NoReturn
 
-from autograder import __version__, index_commands
+from autograder import __version__, grade_commands, index_commands
 from autograder.exceptions import CourseError, UsageError
 
 if TYPE_CHECKING:
@@ -320,6 +320,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     exercise(one, count="?")
     one.add_argument("task", metavar="TASK", type=int, nargs="?", help="one task only")
+    grade_commands.add_options(
+        add("grade", grade_commands.grade, "grade a class into nbgrader's gradebook", "course grade 06 --workers 4")
+    )
     index_commands.add_commands(
         add(
             "index",

@@ -19,8 +19,11 @@ from autograder.verdict import Verdict
 __all__ = ["work"]
 
 
-def work(job: Job) -> Result:
-    """Grade one snapshot; no exception but MemoryError's worse relatives leaves this function."""
+def work(job: Job, *, verify: bool = True) -> Result:
+    """Grade one snapshot; no exception leaves this function.
+
+    With `verify` it makes sure first that it would come to the same verdict as whoever asked: another machine may have other checks.
+    """
     start = time.perf_counter()
     worker = f"{socket.gethostname()}:{os.getpid()}"
 
@@ -32,7 +35,7 @@ def work(job: Job) -> Result:
         return done(
             error=f"This worker knows no exercise {job.exercise}: it has another version of the course.", ours=True
         )
-    if key_of(exercise, job.snapshot, job.unsafe) != job.key:
+    if verify and key_of(exercise, job.snapshot, job.unsafe) != job.key:
         return done(
             error="This worker has other checks, tools or another Python than the machine that asked: install the same on both.",
             ours=True,

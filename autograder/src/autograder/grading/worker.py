@@ -48,7 +48,7 @@ def main() -> None:
         for head in asked:
             record = json.loads(head)
             snapshot = asked.read(record["size"])
-            result = work(Job(record["exercise"], record["key"], snapshot, record["unsafe"]))
+            result = work(Job(record["exercise"], record["key"], snapshot, record["unsafe"]), verify=False)
             answer.write(json.dumps(result.as_json()).encode() + b"\n")
             answer.flush()
 
