@@ -21,6 +21,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 from autograder.exceptions import CourseError
 from autograder.folder import remove_tree
@@ -30,6 +31,8 @@ from autograder.places import cache
 
 __all__ = ["LocalExecutor"]
 
+MOST_UNREADY = 3
+"""How many workers may end before their first word, one after another."""
 TRIES = 2
 """How often a job is begun before it is left to a human."""
 _LARGEST = 20_000_000
@@ -41,7 +44,6 @@ _LOCK = "lock"
 class _Worker:
     """One process, and what it is doing."""
 
-    number: int
     process: subprocess.Popen[bytes]
     line: socket.socket
     scratch: Path
@@ -49,6 +51,15 @@ class _Worker:
     job: Job | None = None
     since: float = field(default_factory=time.monotonic)
     heard: bytearray = field(default_factory=bytearray)
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether it has something to do: to start, or a job."""
+        return self.job is not None or not self.ready
+
+    def is_late(self, now: float, patience: float) -> bool:
+        """Whether that takes it too long."""
+        return self.is_awaited and now - self.since > patience
 
     def end(self) -> None:
         """Kill it with all that it started, and remove what it left."""
@@ -60,7 +71,10 @@ class _Worker:
 
 
 class LocalExecutor:
-    """Does jobs in `workers` processes on this machine."""
+    """Does jobs in `workers` processes on this machine.
+
+    Used as a context manager its workers stay from one `run` to the next; otherwise they end with each.
+    """
 
     def __init__(self, workers: int | None = None, *, wall_seconds: float = 600.0, memory_bytes: int = 3 << 30) -> None:
         """Start nothing yet.
@@ -73,8 +87,18 @@ class LocalExecutor:
         self.workers = max(1, workers or _processors())
         self.wall_seconds = wall_seconds
         self.memory_bytes = memory_bytes
-        self.running: dict[int, int] = {}
-        """The processes that now work, by number: for who watches."""
+        self._crew: _Crew | None = None
+
+    def __enter__(self) -> Self:
+        """Let workers stay until the end."""
+        self._crew = _Crew(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End them."""
+        if self._crew is not None:
+            self._crew.end()
+            self._crew = None
 
     def run(self, jobs: Sequence[Job]) -> Iterator[Result]:
         """Give each job's result once; see `grading.jobs.Executor`.
@@ -82,93 +106,120 @@ class LocalExecutor:
         Raises:
             CourseError: workers can't be started.
         """
-        todo = deque(jobs)
-        begun: dict[str, int] = {}
-        with _scratch() as scratch, selectors.DefaultSelector() as selector:
-            life, hold = os.pipe()
-            workers: list[_Worker] = []
-            try:
-                unready = 0
-                while todo or any(one.job for one in workers):
-                    while len(workers) < self.workers and len(workers) < len(todo) + sum(bool(w.job) for w in workers):
-                        workers.append(self._start(scratch, life))
-                        selector.register(workers[-1].line, selectors.EVENT_READ, workers[-1])
-                    now = time.monotonic()
-                    late = min((one.since + self.wall_seconds for one in workers), default=now) - now
-                    lost: list[tuple[_Worker, str]] = []
-                    heard = selector.select(max(0.0, late))
-                    now = time.monotonic()  # before results are given away, which may take whoever gets them long
-                    for key, _ in heard:
-                        one: _Worker = key.data
-                        try:
-                            answers = _hear(one)
-                        except _HungUp as trouble:
-                            lost.append((one, str(trouble)))
-                            continue
-                        for answer in answers:
-                            if not one.ready:
-                                one.ready, unready = True, 0
-                                continue
-                            one.job = None
-                            yield answer
-                    for one in workers:
-                        if (one.job or not one.ready) and now - one.since > self.wall_seconds:
-                            lost.append((one, f"took more than {self.wall_seconds:g} seconds"))
-                    for one, why in lost:
-                        if one not in workers:
-                            continue
-                        workers.remove(one)
-                        selector.unregister(one.line)
-                        words = _last_words(one)
-                        one.end()
-                        self.running.pop(one.number, None)
-                        if not one.ready:
-                            unready += 1
-                            if unready > 3:
-                                raise CourseError(
-                                    f"No worker can be started here: {words or why}.", "See `course doctor`."
-                                )
-                        if one.job is not None:
-                            if begun[one.job.key] < TRIES:
-                                todo.append(one.job)
-                            else:
-                                sentence = (
-                                    f"Grading this was tried {TRIES} times and {why} each time. A human will look."
-                                )
-                                yield Result(one.job.key, "", sentence, True, now - one.since, f"local:{one.number}")
-                    for one in workers:
-                        if one.ready and one.job is None:
-                            if todo:
-                                job = todo.popleft()
-                                begun[job.key] = begun.get(job.key, 0) + 1
-                                _ask(one, job)
-                            else:
-                                one.since = time.monotonic()  # idle ones are never late
-            finally:
-                for one in workers:
-                    one.end()
-                self.running.clear()
-                os.close(life)
-                os.close(hold)
+        if self._crew is not None:
+            yield from self._crew.run(jobs)
+            return
+        crew = _Crew(self)
+        try:
+            yield from crew.run(jobs)
+        finally:
+            crew.end()
 
-    def _start(self, scratch: Path, life: int) -> _Worker:
+
+class _Crew:
+    """The processes that now work for an executor."""
+
+    def __init__(self, executor: LocalExecutor) -> None:
+        self.executor = executor
+        self.open = contextlib.ExitStack()
+        self.scratch = self.open.enter_context(_scratch())
+        self.selector = self.open.enter_context(selectors.DefaultSelector())
+        self.life, hold = os.pipe()
+        self.open.callback(os.close, self.life)
+        self.open.callback(os.close, hold)
+        self.workers: list[_Worker] = []
+        self.started = self.unready = 0
+        self.todo: deque[Job] = deque()
+        self.tried: dict[str, int] = {}
+
+    def end(self) -> None:
+        """Kill them all, and remove what they left."""
+        for one in self.workers:
+            one.end()
+        self.workers.clear()
+        self.open.close()
+
+    def run(self, jobs: Sequence[Job]) -> Iterator[Result]:
+        """Give each job's result once."""
+        self.todo, self.tried, self.unready = deque(jobs), {}, 0
+        try:
+            while self.todo or any(one.job for one in self.workers):
+                self._set_to_work()
+                heard = self._wait()
+                now = time.monotonic()  # before results are given away, which may take whoever gets them long
+                late = [one for one in self.workers if one.is_late(now, self.executor.wall_seconds)]
+                for one in heard:
+                    try:
+                        results = _hear(one)
+                    except _HungUp as trouble:
+                        late = [other for other in late if other is not one]
+                        yield from self._lose(one, str(trouble), now)
+                        continue
+                    for result in results:
+                        late = [other for other in late if other is not one]
+                        one.job = None
+                        yield result
+                for one in late:
+                    yield from self._lose(one, f"took more than {self.executor.wall_seconds:g} seconds", now)
+        finally:
+            for one in [one for one in self.workers if one.job is not None]:
+                self._remove(one)
+
+    def _set_to_work(self) -> None:
+        """Start as many workers as there is work for, and give each that has nothing to do the next job."""
+        busy = sum(one.job is not None for one in self.workers)
+        while len(self.workers) < min(self.executor.workers, busy + len(self.todo)):
+            self.workers.append(self._start())
+            self.selector.register(self.workers[-1].line, selectors.EVENT_READ, self.workers[-1])
+        for one in self.workers:
+            if one.ready and one.job is None and self.todo:
+                job = self.todo.popleft()
+                self.tried[job.key] = self.tried.get(job.key, 0) + 1
+                _ask(one, job)
+
+    def _wait(self) -> list[_Worker]:
+        """Wait until a worker says something, or one is late."""
+        awaited = [one.since + self.executor.wall_seconds for one in self.workers if one.is_awaited]
+        patience = max(0.0, min(awaited) - time.monotonic()) if awaited else None
+        return [key.data for key, _ in self.selector.select(patience)]
+
+    def _remove(self, one: _Worker) -> None:
+        self.workers.remove(one)
+        self.selector.unregister(one.line)
+        one.end()
+
+    def _lose(self, one: _Worker, why: str, now: float) -> Iterator[Result]:
+        """End a worker that is of no use any more; its job is tried once more, and then given up."""
+        words, job = _last_words(one), one.job
+        self._remove(one)
+        if not one.ready:
+            self.unready += 1
+            if self.unready >= MOST_UNREADY:
+                raise CourseError(f"No worker can be started here: {words or why}.", "See `course doctor`.")
+        if job is None:
+            return
+        if self.tried[job.key] < TRIES:
+            self.todo.append(job)
+            return
+        sentence = f"Grading this was tried {TRIES} times and {why} each time. A human will look."
+        yield Result(job.key, "", sentence, True, now - one.since, f"local:{one.process.pid}")
+
+    def _start(self) -> _Worker:
         ours, theirs = socket.socketpair()
-        number = max(self.running, default=0) + 1
-        own = Path(tempfile.mkdtemp(prefix="worker-", dir=scratch))
-        command = [sys.executable, "-P", "-m", "autograder.grading.worker"]
+        own = Path(tempfile.mkdtemp(prefix="worker-", dir=self.scratch))
+        command = [sys.executable, "-P", "-m", "autograder.grading.worker", str(theirs.fileno()), str(self.life)]
         with theirs, (own / "words").open("wb") as words:
             process = subprocess.Popen(
-                [*command, str(theirs.fileno()), str(life), str(self.memory_bytes), str(scratch)],
+                [*command, str(self.executor.memory_bytes), str(self.scratch)],
                 env={**os.environ, "TMPDIR": str(own), "WHEELHOUSE_CACHE": str(cache())},
                 stdin=subprocess.DEVNULL,
                 stdout=words,
                 stderr=words,
-                pass_fds=(theirs.fileno(), life),
+                pass_fds=(theirs.fileno(), self.life),
                 start_new_session=True,
             )
         ours.settimeout(60)
-        self.running[number] = process.pid
-        return _Worker(number, process, ours, own)
+        return _Worker(process, ours, own)
 
 
 def _processors() -> int:
@@ -203,7 +254,7 @@ def _hear(one: _Worker) -> list[Result]:
     results = []
     for text in lines:
         if not one.ready:
-            results.append(Result(""))
+            one.ready = True
             continue
         try:
             result = Result.from_json(json.loads(text))

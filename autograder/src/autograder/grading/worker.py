@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import select
 import shutil
 import signal
 import socket
@@ -23,6 +24,8 @@ __all__ = ["SCRATCH", "main"]
 
 SCRATCH = "wheelhouse-grading-"
 """How the folder is called in which all workers of one run have theirs."""
+IDLE = 300.0
+"""After how many seconds without a job a worker ends: nbgrader's formgrader may keep one and never need it again."""
 
 
 def _end_with(life: int, scratch: Path) -> None:
@@ -45,7 +48,7 @@ def main() -> None:
     with socket.socket(fileno=jobs) as line, line.makefile("rb") as asked, line.makefile("wb") as answer:
         answer.write(b"{}\n")  # ready: all is imported
         answer.flush()
-        for head in asked:
+        while select.select([line], [], [], IDLE)[0] and (head := asked.readline()):
             record = json.loads(head)
             snapshot = asked.read(record["size"])
             result = work(Job(record["exercise"], record["key"], snapshot, record["unsafe"]), verify=False)
