@@ -2,8 +2,8 @@
 
 Written with `struct` alone, so that no library must be there.
 It forbids: new namespaces and mounts, other processes' memory, keyrings, BPF, io_uring, userfaultfd, kernel modules,
-typing into the terminal behind the learner's back (TIOCSTI, TIOCLINUX), and all but the usual families of sockets:
-AF_VSOCK would reach a virtual machine's host past the network namespace.
+typing into the terminal behind the learner's back (TIOCSTI, TIOCLINUX), setuid files, which would be of use to others outside,
+and all but the usual families of sockets: AF_VSOCK would reach a virtual machine's host past the network namespace.
 
 The medium tier has no network namespace, and Landlock governs connections of plain TCP only; so its variant (`confined`) leaves just these,
 and closes what else would lead past it: UDP, IPv6, Multipath TCP, TCP Fast Open (which connects without `connect`), servers, unix sockets
@@ -27,7 +27,9 @@ _ALLOW, _KILL_PROCESS, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
 _NUMBER, _ARCHITECTURE, _ARGUMENT_0, _ARGUMENT_1, _ARGUMENT_2, _ARGUMENT_3 = 0, 4, 16, 24, 32, 40
 _NEW_NAMESPACE = 0x7E020000 | 0x80  # CLONE_NEWUSER, NEWPID, NEWNET, NEWIPC, NEWUTS, NEWCGROUP, NEWNS, NEWTIME
 _TIOCSTI, _TIOCLINUX = 0x5412, 0x541C
-_SOCKET_FAMILIES = (1, 2, 10, 16)  # AF_UNIX, AF_INET, AF_INET6; AF_NETLINK is how libc lists interfaces
+_SOCKET_FAMILIES = (1, 2, 10)  # AF_UNIX, AF_INET, AF_INET6
+_AF_NETLINK, _NETLINK_ROUTE = 16, 0  # how libc lists interfaces; the other protocols lead far into the kernel
+_S_ISUID, _O_CREAT, _O_TMPFILE = 0o4000, 0o100, 0o20000000
 _X32 = 0x40000000  # the x86-64 kernel's second table, in which every number below would be another
 
 ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
@@ -92,6 +94,18 @@ _SENDING = {  # name: (x86_64, aarch64), and where its flags stand
 }
 _SOCKETPAIR, _TRUNCATE, _KILL = (53, 199), (76, 45), (62, 129)
 _AF_UNIX, _AF_INET, _SOCK_STREAM, _KIND_OF_SOCKET, _IPPROTO_TCP, _MSG_FASTOPEN = 1, 2, 1, 0xF, 6, 0x20000000
+_WITH_MODE = (  # (x86_64, aarch64; -1: has none), where the mode stands, and where the flags by which there is one
+    ((90, -1), _ARGUMENT_1, None),  # chmod
+    ((91, 52), _ARGUMENT_1, None),  # fchmod
+    ((268, 53), _ARGUMENT_2, None),  # fchmodat
+    ((452, 452), _ARGUMENT_2, None),  # fchmodat2
+    ((133, -1), _ARGUMENT_1, None),  # mknod
+    ((259, 33), _ARGUMENT_2, None),  # mknodat
+    ((85, -1), _ARGUMENT_1, None),  # creat
+    ((2, -1), _ARGUMENT_2, _ARGUMENT_1),  # open
+    ((257, 56), _ARGUMENT_3, _ARGUMENT_2),  # openat
+)
+_OPENAT2 = 437
 _EVERYTHING = 0xFFFFFFFF  # kill's -1
 
 
@@ -141,6 +155,19 @@ def _only_tcp(column: int) -> list[bytes]:
     return program
 
 
+def _no_setuid(column: int) -> list[bytes]:
+    """Refuse every way to a setuid file; openat2 hides its mode in a structure, and whoever misses it takes openat."""
+    program = [_step(_IF_EQUAL, _OPENAT2, 0, 1), _refuse(errno.ENOSYS)]
+    for numbers, mode, flags in _WITH_MODE:
+        if numbers[column] < 0:
+            continue
+        refusal = [_step(_LOAD, mode), _step(_IF_ANY_BIT, _S_ISUID, 0, 1), _refuse(errno.EPERM)]
+        if flags is not None:
+            refusal = [_step(_LOAD, flags), _step(_IF_ANY_BIT, _O_CREAT | _O_TMPFILE, 0, len(refusal)), *refusal]
+        program += [_step(_IF_EQUAL, numbers[column], 0, len(refusal) + 1), *refusal, _step(_RETURN, _ALLOW)]
+    return program
+
+
 def filter_program(machine: str = "", *, confined: bool = False, instead: Collection[str] = ()) -> bytes | None:
     """Give the filter as `bwrap --seccomp` wants it; None for a machine whose system calls aren't listed here.
 
@@ -175,6 +202,7 @@ def filter_program(machine: str = "", *, confined: bool = False, instead: Collec
         _refuse(errno.EPERM),
         _step(_RETURN, _ALLOW),
     ]
+    program += _no_setuid(column)
     if "truncate" in instead:
         program += [_step(_IF_EQUAL, _TRUNCATE[column], 0, 1), _refuse(errno.EACCES)]
     if "kill everything" in instead:
@@ -190,11 +218,15 @@ def filter_program(machine: str = "", *, confined: bool = False, instead: Collec
     families = [
         _step(_IF_EQUAL, family, len(_SOCKET_FAMILIES) - place, 0) for place, family in enumerate(_SOCKET_FAMILIES)
     ]
-    program += [
-        _step(_IF_EQUAL, _SOCKET[column], 0, len(families) + 2),
+    sockets = [
         _step(_LOAD, _ARGUMENT_0),
+        _step(_IF_EQUAL, _AF_NETLINK, 0, 4),
+        _step(_LOAD, _ARGUMENT_2),
+        _step(_IF_EQUAL, _NETLINK_ROUTE, 0, 1),
+        _step(_RETURN, _ALLOW),
+        _refuse(errno.EPROTONOSUPPORT),
         *families,
         _refuse(errno.EAFNOSUPPORT),
-        _step(_RETURN, _ALLOW),
     ]
+    program += [_step(_IF_EQUAL, _SOCKET[column], 0, len(sockets)), *sockets, _step(_RETURN, _ALLOW)]
     return b"".join(program)
