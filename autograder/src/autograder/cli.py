@@ -8,7 +8,9 @@ from __future__ import annotations
 import argparse
 import contextlib
 import errno
+import json
 import os
+import shlex
 import sys
 import time
 import traceback
@@ -77,6 +79,7 @@ def _reset(arguments: argparse.Namespace) -> int:
 
 def _shell(arguments: argparse.Namespace) -> int:
     from autograder import folder
+    from autograder.changes import Observer
     from autograder.exercise import find_exercise
     from autograder.sandbox import Limits
 
@@ -84,8 +87,11 @@ def _shell(arguments: argparse.Namespace) -> int:
         live = folder.begin(find_exercise(arguments.exercise))
     else:
         live = folder.current() or folder.begin_free()
+    zsh = _wants_zsh(arguments.shell, there=live.sandbox.has_zsh())
     if arguments.command:
+        observer, began = Observer(live, "command"), time.time()
         done = live.sandbox.run(arguments.command, live.place, limits=Limits(wall_seconds=600))
+        observer.note(shlex.join(arguments.command), done.exit_status, began, time.time())
         sys.stdout.write(done.output)
         if done.stopped:
             _say(done.stopped)
@@ -95,7 +101,34 @@ def _shell(arguments: argparse.Namespace) -> int:
         _say(
             "Run the first cell of an exercise, or type `course begin 06` in an ordinary terminal, then open a new shell."
         )
-    return live.sandbox.interactive(live.place, title=live.name)
+    return live.sandbox.interactive(live.place, title=live.name, zsh=zsh, hear=Observer(live, "terminal").hear)
+
+
+def _wants_zsh(asked: str | None, *, there: bool) -> bool:
+    """Whether to open a zsh: on request, or where it is the user's own shell and the sandbox has it."""
+    if asked == "zsh" and not there:
+        raise UsageError("There is no zsh in the sandbox.", "Install zsh on this machine, or use `--shell bash`.")
+    return asked == "zsh" or (asked is None and there and Path(os.environ.get("SHELL", "")).name == "zsh")
+
+
+def _diff(arguments: argparse.Namespace) -> int:
+    from autograder import changes, folder
+    from autograder.exercise import find_exercise
+
+    if not 1 <= arguments.last <= 1000:
+        raise UsageError(
+            f"{arguments.last} commands can't be shown.", "Write a number from 1 to 1000, as in `--last 3`."
+        )
+    live = folder.open_workspace(find_exercise(arguments.exercise)) if arguments.exercise else folder.current()
+    if live is None:
+        raise UsageError("No exercise is begun yet.", "Run `course begin 06`.")
+    steps = changes.last(live, arguments.last)
+    if arguments.json:
+        _say(json.dumps({"version": 1, "workspace": live.name, "steps": [step.as_json() for step in steps]}, indent=1))
+    else:
+        colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+        _say(changes.as_text(steps, colour=colour))
+    return 0
 
 
 def _check(arguments: argparse.Namespace) -> int:
@@ -269,6 +302,16 @@ def _parser() -> argparse.ArgumentParser:
         "course shell 06 -- python --version",
     )
     exercise(one, count="?")
+    one.add_argument("--shell", choices=["bash", "zsh"], help="by default zsh where it is your own shell, else bash")
+    one = add(
+        "diff",
+        _diff,
+        "say what the last command changed, inside and outside of the project",
+        "course diff 06 --last 3",
+    )
+    exercise(one, count="?")
+    one.add_argument("--last", metavar="N", type=int, default=1, help="the last N commands")
+    one.add_argument("--json", action="store_true", help="for programs")
     one = add("check", _check, "say what is done and what is missing", "course check 06 --watch")
     exercise(one)
     one.add_argument("--json", action="store_true", help="the whole verdict, for programs")

@@ -1,0 +1,19 @@
+"""What did the last command change? Distributions, commands, files, variables: in the project and, named first, outside of it.
+
+::
+
+    Observer(live, "terminal")   is told of prompts, and writes down each command with what it changed
+    last(live, 3)                the last commands and their changes, and what has changed since
+    as_text, as_html             the same for people
+
+All this is a help for the learner and no evidence: commands in the sandbox can tell the observer what they like,
+and in the basic tier write to its files. No point depends on it.
+"""
+
+from __future__ import annotations
+
+from autograder.changes.change import Change, Step
+from autograder.changes.record import Observer, last, signal_file
+from autograder.changes.words import as_html, as_text
+
+__all__ = ["Change", "Observer", "Step", "as_html", "as_text", "last", "signal_file"]
