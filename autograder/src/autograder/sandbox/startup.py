@@ -89,9 +89,9 @@ __wheelhouse_starts() { __wheelhouse_began=$EPOCHREALTIME __wheelhouse_typed=$1 
 __wheelhouse_tell() {
   local last=$? ended=$EPOCHREALTIME name
   {
-    print -rNn -- zsh "$last" "$__wheelhouse_began" "$ended" "$PWD" "$__wheelhouse_typed"
-    for name in ${(k)parameters[(R)*export*]}; do print -rNn -- "$name=${(P)name}"; done
-    print -Nn -- $'\036'
+    print -rN -- zsh "$last" "$__wheelhouse_began" "$ended" "$PWD" "$__wheelhouse_typed"
+    for name in ${(k)parameters[(R)*export*]}; do print -rN -- "$name=${(P)name}"; done
+    print -N -- $'\036'
   } 2>/dev/null >&DESCRIPTOR || :
   __wheelhouse_began= __wheelhouse_typed=
   return $last
