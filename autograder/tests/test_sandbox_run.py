@@ -114,7 +114,7 @@ def test_the_environment_is_built_from_nothing(sandbox: Sandbox, place: Place) -
     names = {line.partition("=")[0] for line in text.splitlines()}
     indexes = {f"WHEELHOUSE_{site}{upload}" for site in ("PYPI", "TESTPYPI", "COMPANY") for upload in ("", "_UPLOAD")}
     proxy = {"http_proxy", "https_proxy", "no_proxy"}
-    optional = {"GIT_CONFIG_SYSTEM", "XDG_CONFIG_DIRS", *proxy, *(name.upper() for name in proxy)}
+    optional = {"GIT_CONFIG_SYSTEM", "TMPDIR", "XDG_CONFIG_DIRS", *proxy, *(name.upper() for name in proxy)}
     optional |= {"CURL_CA_BUNDLE", "GIT_SSL_CAINFO", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"}
     assert names - optional == {
         *("HOME", "LANG", "LOGNAME", "PATH", "SHELL", "TERM", "USER"),

@@ -93,7 +93,8 @@ _SENDING = {  # name: (x86_64, aarch64), and where its flags stand
     "sendmmsg": ((307, 269), _ARGUMENT_3),
 }
 _SOCKETPAIR, _TRUNCATE, _KILL = (53, 199), (76, 45), (62, 129)
-_AF_UNIX, _AF_INET, _SOCK_STREAM, _KIND_OF_SOCKET, _IPPROTO_TCP, _MSG_FASTOPEN = 1, 2, 1, 0xF, 6, 0x20000000
+_AF_UNIX, _AF_INET, _SOCK_STREAM, _SOCK_SEQPACKET, _KIND_OF_SOCKET = 1, 2, 1, 5, 0xF
+_IPPROTO_TCP, _MSG_FASTOPEN = 6, 0x20000000
 _WITH_MODE = (  # (x86_64, aarch64; -1: has none), where the mode stands, and where the flags by which there is one
     ((90, -1), _ARGUMENT_1, None),  # chmod
     ((91, 52), _ARGUMENT_1, None),  # fchmod
@@ -132,12 +133,14 @@ def _only_tcp(column: int) -> list[bytes]:
         _step(_IF_EQUAL, _IPPROTO_TCP, 0, 1),
         _step(_RETURN, _ALLOW),
         _refuse(errno.EACCES),
-        # a pair of datagram sockets could be sent elsewhere by `connect` or `sendto`; of stream sockets it can't
-        _step(_IF_EQUAL, _SOCKETPAIR[column], 0, 7),
+        # One of a pair of datagram sockets could be turned to another by `connect` or `sendto`; the other kinds can't.
+        # Rust's library starts programs with a pair of SOCK_SEQPACKET, asyncio has one of SOCK_STREAM.
+        _step(_IF_EQUAL, _SOCKETPAIR[column], 0, 8),
         _step(_LOAD, _ARGUMENT_0),
-        _step(_IF_EQUAL, _AF_UNIX, 0, 4),
+        _step(_IF_EQUAL, _AF_UNIX, 0, 5),
         _step(_LOAD, _ARGUMENT_1),
         _step(_AND, _KIND_OF_SOCKET),
+        _step(_IF_EQUAL, _SOCK_SEQPACKET, 1, 0),
         _step(_IF_EQUAL, _SOCK_STREAM, 0, 1),
         _step(_RETURN, _ALLOW),
         _refuse(errno.EACCES),
