@@ -113,7 +113,9 @@ def _become(order: dict[str, Any]) -> Any:
     }
     for inside, now in moved.items():
         os.dup2(now, inside)
-    os.closerange(max([2, *moved]) + 1, 65536)
+    kept = sorted({0, 1, 2, *moved})
+    for below, above in zip(kept, [*kept[1:], 65536], strict=True):
+        os.closerange(below + 1, above)
     _set_limits(order["limits"])
     argv, environment = order["argv"], order["environment"]
     try:
