@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from autograder import folder
+from autograder import acting, folder
 from autograder.acting import Stage
 from autograder.exercise import Exercise
 from autograder.folder import index
 from autograder.runner import evaluate
-from autograder.snapshot import SnapshotTree, pack
+from autograder.snapshot import ContentStore, SnapshotTree, pack
 from drafts import snapshot_of, write_draft
 
 
@@ -36,7 +36,7 @@ def test_acting_happens_on_a_copy(labs: Path, draft: Exercise) -> None:
 def test_no_check_meets_what_another_left(labs: Path, tmp_path: Path) -> None:
     """The copy is used again as long as it is as it was; once a check has changed it, the next one gets its own."""
     with Stage(snapshot_of(write_draft(tmp_path), "cups"), None, trusted=True) as stage:
-        first = stage.act(("bash", "-c", "pwd; touch __pycache__ 2>/dev/null; cat label.txt"))
+        first = stage.act(("bash", "-c", "pwd; cat label.txt"))
         stage.clear()
         place = stage._place
         stage.act(("bash", "-c", "echo plates > label.txt; pip install --quiet orm; touch ~/mine"))
@@ -49,6 +49,25 @@ def test_no_check_meets_what_another_left(labs: Path, tmp_path: Path) -> None:
     assert "plates" not in after.output
     assert "mine" not in after.output
     assert "No module named" in after.output
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        "mkdir -p .venv/lib/python3.11/site-packages/__pycache__; touch .venv/lib/python3.11/site-packages/__pycache__/a.pyc",
+        "printf 'CUPS' 1<> label.txt; touch -r app.py label.txt",
+        "ln -f label.txt label2.txt; rm label2.txt",
+        "touch ~/.bashrc",
+        'touch "$(dirname "$(command -v python3)")/ls"',
+    ],
+    ids=["bytecode of a package", "time set back", "link made and removed", "home", "command"],
+)
+def test_what_is_left_in_secret_is_seen(labs: Path, tmp_path: Path, left: str) -> None:
+    """Bytecode that would be run next time, or a file changed whose size and time were set back: the next check gets a fresh copy."""
+    with Stage(snapshot_of(write_draft(tmp_path), "cups"), None, trusted=True) as stage:
+        stage.act(("bash", "-c", left))
+        stage.clear()
+        assert stage._place is None
 
 
 def test_acting_results_are_kept_by_content(
@@ -89,10 +108,14 @@ def test_others_work_is_run_only_where_it_is_isolated(labs: Path, draft: Exercis
     assert '"unsafe"' not in safe.to_json()
 
 
-def test_files_that_this_machine_lacks_are_not_the_learners_fault(labs: Path, draft: Exercise) -> None:
+def test_files_that_this_machine_lacks_are_not_the_learners_fault(
+    labs: Path, draft: Exercise, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A failure where an installed distribution's content is unknown here is an error of ours, which names it."""
     live = folder.begin_free("shelves", fresh=True)
-    live.sandbox.run(["bash", "-c", "python -m venv .venv; echo plates > label.txt"], live.place)
+    live.sandbox.run(
+        ["bash", "-c", f"python -m venv .venv; echo plates > label.txt; echo {uuid.uuid4()} > new"], live.place
+    )
     data = pack(live.tree, live.facts, index().known, exercise=draft.id)
 
     class KnowsNothing:
@@ -104,6 +127,7 @@ def test_files_that_this_machine_lacks_are_not_the_learners_fault(labs: Path, dr
         def content(self, sha256: str) -> bytes | None:
             return None
 
+    monkeypatch.setattr(acting, "_store", lambda: ContentStore(KnowsNothing(), None))
     outcome = evaluate(draft, SnapshotTree.open(data, KnowsNothing())).tasks[0].outcomes[2]
 
     assert outcome.state == "error"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import json
@@ -12,12 +13,12 @@ from pathlib import Path
 from autograder import __version__
 from autograder.exceptions import SandboxError
 from autograder.exercise import Check, Exercise
-from autograder.folder import remove_tree, sandbox, signature
+from autograder.folder import index, remove_tree, sandbox
 from autograder.places import cache
 from autograder.sandbox import ISOLATING, Limits, Place, Sandbox
 from autograder.sandbox.system_python import make_system, system_python_version, writable_parts
 from autograder.sandbox.tools import lacking, tools_mark
-from autograder.snapshot import SnapshotTree, restore, restore_published
+from autograder.snapshot import ContentStore, SnapshotTree, open_store, restore, restore_published
 from autograder.verdict import Outcome
 from autograder.workspace import Ran
 
@@ -36,6 +37,23 @@ def _quick_folder() -> str | None:
         return None
     plenty = state.f_bavail * state.f_frsize > 1_000_000_000
     return memory if plenty and os.access(memory, os.W_OK) and "TMPDIR" not in os.environ else None
+
+
+def _marks(folder: Path) -> str:
+    """Tell whether anything below a folder was written: a program can set sizes and times of change back, but not inodes and ctimes."""
+    found = hashlib.sha256()
+    todo = [str(folder)]
+    while todo:
+        with contextlib.suppress(OSError), os.scandir(todo.pop()) as entries:
+            for entry in sorted(entries, key=lambda one: one.name):
+                state = entry.stat(follow_symlinks=False)
+                mark = f"{entry.path}\0{state.st_mode}"
+                if entry.is_dir(follow_symlinks=False):
+                    todo.append(entry.path)
+                else:
+                    mark += f"\0{state.st_size}\0{state.st_ino}\0{state.st_ctime_ns}"
+                found.update(f"{mark}\n".encode(errors="surrogateescape"))
+    return found.hexdigest()
 
 
 class Stage:
@@ -64,7 +82,7 @@ class Stage:
         self._remove()
 
     def clear(self) -> None:
-        """Throw the copy away if anything in it was changed; bytecode, which Python may write anywhere, is no change."""
+        """Throw the copy away if anything in it was changed, bytecode too: the next command would run it."""
         if self._place is not None and self._state(self._place) != self._mark:
             self._remove()
 
@@ -74,7 +92,7 @@ class Stage:
         seen = [place.project, place.home, *(place.system / part for part in writable_parts())]
         if place.published is not None:
             seen.append(place.published)
-        return tuple(signature(folder, bytecode=False) for folder in seen)
+        return tuple(_marks(folder) for folder in seen)
 
     def _remove(self) -> None:
         if self._folder is not None:
@@ -117,6 +135,8 @@ class Stage:
                 facts=self.tree.facts,
                 root=box.root(place),
                 python_home=str(box.python_home(place)),
+                store=_store(),
+                sealed=True,
             )
             if self.tree.published is not None:
                 restore_published(self.tree.published, published)
@@ -152,6 +172,12 @@ class Stage:
             "so it can't try this.",
             f"Run `course index fetch`, or check with Python {self.tree.facts.python_version}, which made the workspace.",
         )
+
+
+@functools.cache
+def _store() -> ContentStore:
+    """Open the store of known contents once a process."""
+    return open_store(index().known)
 
 
 @functools.cache

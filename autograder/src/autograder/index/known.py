@@ -16,7 +16,7 @@ import re
 import sysconfig
 import threading
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -129,6 +129,27 @@ class Known:
             if path.is_file() and not path.is_symlink():
                 with path.open("rb") as file:
                     self._added[hashlib.file_digest(file, "sha256").hexdigest()] = path
+
+    def hashes(self) -> list[str]:
+        """Give the hashes of all files of known wheels, sorted: what `content` can always give."""
+        return sorted({digest for wheel, _ in self._all for digest in wheel.files.values()})
+
+    def everything(self) -> Iterator[tuple[str, bytes]]:
+        """Give every file of known wheels once, by its hash, wheel after wheel: each archive is opened once."""
+        seen: set[str] = set()
+        for wheel, place in self._all:
+            wanted = {path: digest for path, digest in wheel.files.items() if digest not in seen}
+            if not wanted:
+                continue
+            with self._lock:
+                for path, digest in wanted.items():
+                    try:
+                        data = self._archive(place).read(path)
+                    except (OSError, KeyError, zipfile.BadZipFile, zipfile.LargeZipFile):
+                        continue
+                    if digest not in seen and hashlib.sha256(data).hexdigest() == digest:
+                        seen.add(digest)
+                        yield digest, data
 
     def content(self, sha256: str) -> bytes | None:
         """Give the file with this hash, whichever wheel or added folder holds it; None if nothing known has it."""

@@ -12,6 +12,7 @@ What a reading check may ask for is in the snapshot itself, so a grader with ano
 only acting checks need the content of known wheels.
 
 The same state gives the same bytes (on one machine: another zlib may compress otherwise; what is read from it is equal).
+Bytes of another hand which say the same (other order, other compression) are the same state: what is compared and kept is its `digest`.
 Bytecode under `site-packages` doesn't travel, nor do git's hooks, logs and objects, except the last commit: no check can ask for them.
 
 Whoever opens a snapshot treats it as hostile: count, size and depth are bounded before anything is kept,
@@ -24,5 +25,17 @@ from autograder.snapshot.opening import SnapshotTree
 from autograder.snapshot.packing import pack
 from autograder.snapshot.restoring import restore, restore_published
 from autograder.snapshot.state import LIMITS, Limits, digest, travels
+from autograder.snapshot.store import ContentStore, open_store
 
-__all__ = ["LIMITS", "Limits", "SnapshotTree", "digest", "pack", "restore", "restore_published", "travels"]
+__all__ = [
+    "LIMITS",
+    "ContentStore",
+    "Limits",
+    "SnapshotTree",
+    "digest",
+    "open_store",
+    "pack",
+    "restore",
+    "restore_published",
+    "travels",
+]

@@ -62,8 +62,7 @@ class ManifestReader:
         fields = self._fields(manifest, "format", "version", "exercise", "facts", "trees", "wheels", "contents")
         if fields["format"] != FORMAT:
             damaged("it is of another kind")
-        if type(fields["version"]) is not int or fields["version"] != VERSION:
-            damaged("it was made by another version of the course")
+        self._version(fields["version"])
         self.exercise = self._text(fields["exercise"], r"[a-z0-9][a-z0-9-]{0,99}|")
         self.facts = self._facts(fields["facts"])
         project = self._fields(self._fields(fields["trees"], "project")["project"], "folders", "placed")
@@ -74,6 +73,21 @@ class ManifestReader:
         for folder, number, exceptions in self._rows(project["placed"], 3):
             self._place(folder, wheels[self._number(number, len(wheels) - 1)], exceptions)
         self.contents = self._contents(fields["contents"])
+
+    @staticmethod
+    def _version(value: Any) -> None:
+        if type(value) is not int or not 0 < value <= 1_000_000:
+            damaged("its manifest has a number that isn't as it should be")
+        if value > VERSION:
+            raise SnapshotError(
+                f"This snapshot is of format {value}, and this course reads format {VERSION}: a newer course made it.",
+                "Bring this course up to date, and try again.",
+            )
+        if value < VERSION:
+            raise SnapshotError(
+                f"This snapshot is of format {value}, and this course reads format {VERSION}: an older course made it.",
+                "Bring the course that made it up to date, run `course check` there, and submit the file that it writes.",
+            )
 
     # The shapes of JSON
 
@@ -138,6 +152,11 @@ class ManifestReader:
             ):
                 damaged("it says that the work was done where it can't have been")
             places.append(place)
+        root, home = (PurePosixPath(one) for one in places)
+        if root.is_relative_to(home) or home.is_relative_to(
+            root
+        ):  # else a file of the learner's could pass for the interpreter
+            damaged("it says that the work was done where it can't have been")
         version = self._text(fields["python_version"], r"[0-9]{1,3}\.[0-9]{1,3}(\.[0-9]{1,3}[a-z0-9+]{0,9})?")
         return Facts(PurePosixPath(places[0]), places[1], version)
 
