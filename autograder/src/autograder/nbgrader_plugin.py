@@ -2,7 +2,7 @@
 
 `nbgrader autograde` converts a submission twice. The course's `nbgrader_config.py` puts these in place of nbgrader's own parts::
 
-    set_links_aside    before nbgrader copies the submission: links in it would be followed
+    set_links_aside    before nbgrader copies the submission: only what the gate knows is left for it to copy
     SubmissionReader   reads the submitted notebook as data, in both passes
     RestoreNotebook    1st pass: which cells are graded, and for how much, comes from the gradebook; from the learner only their text
     GradeSnapshot      2nd pass, in place of Execute: no kernel; verdicts of the snapshot beside the notebook
@@ -10,85 +10,98 @@
     FeedbackPage       `nbgrader generate_feedback`: a page that needs no network
 
 What was handed in is hostile until read; what can't be graded is left to a human, with the reason in the feedback.
+`course grade` does the same for a whole class at once: the two share their results and leave the same notebooks and the same points.
 """
 
 from __future__ import annotations
 
-import json
+import atexit
+import functools
 import os
-import re
 import stat
 from pathlib import Path
 from typing import Any
 
+import nbformat
 from jinja2 import DictLoader
 from nbconvert.exporters import HTMLExporter, NotebookExporter
 from nbformat import NotebookNode, from_dict
 from nbgrader.api import Gradebook  # type: ignore[import-untyped]
 from nbgrader.preprocessors import NbGraderPreprocessor, SaveAutoGrades  # type: ignore[import-untyped]
-from nbgrader.utils import is_grade, is_solution  # type: ignore[import-untyped]
+from nbgrader.utils import is_solution, parse_utc  # type: ignore[import-untyped]
 from traitlets import Enum, default
+from traitlets.config import Config
 
+from autograder.exceptions import CourseError
 from autograder.exercise import Exercise, find_exercises
-from autograder.report import notice_bundle
-from autograder.submission import REFUSED, Graded, Refused, grade_submission, read_regular
+from autograder.folder import remove_tree
+from autograder.grading import batch
+from autograder.grading.classroom import Classroom
+from autograder.grading.gradebook import Entry, master_of, stamp_of
+from autograder.grading.jobs import UNSAFE
+from autograder.grading.journal import Journal
+from autograder.grading.local import LocalExecutor
+from autograder.grading.notebook import read_cells, rebuild
+from autograder.runner import snapshot_name
+from autograder.submission import REFUSED, Refused, admit, read_regular
 
 __all__ = ["FeedbackPage", "GradeSnapshot", "RestoreNotebook", "SaveScores", "SubmissionReader", "set_links_aside"]
 
 LARGEST_NOTEBOOK = 5_000_000
 """In bytes; a released one has about 20,000."""
-MOST_CELLS = 1_000
-LONGEST_CELL = 100_000
-"""In characters; more is cut."""
+_STAMP = "timestamp.txt"
 
 Resources = dict[str, Any]
 
 
+def _exercise(name: str) -> Exercise | None:
+    return next((one for one in find_exercises() if one.id == name), None)
+
+
 def set_links_aside(*, notebooks: list[str], **_: Any) -> None:
-    """Rename what is neither file nor folder in a submission, so that nbgrader doesn't copy what it leads to.
+    """Rename what the gate doesn't know in a submission, and make its time one that can be trusted.
 
-    nbgrader copies submitted files into `autograded` and from there into the learner's feedback, and follows links at that: the
-    grader's own files would travel. Notebooks are left: `SubmissionReader` opens those, and follows none.
+    nbgrader copies all submitted files into `autograded` and from there into the learner's feedback, and follows links at that: the
+    grader's own files would travel, and a pipe would hold up the class. Notebooks are left: `SubmissionReader` opens those, and follows no link.
     """
-    for folder in {Path(notebook).parent for notebook in notebooks}:
-        for place, _folders, files in os.walk(folder):
-            for name in files:
-                path = Path(place, name)
-                if path.suffix in (".ipynb", REFUSED) or stat.S_ISREG(path.lstat().st_mode):
-                    continue
-                path.rename(path.with_name(name + REFUSED))
+    for folder in sorted({Path(notebook).parent for notebook in notebooks}):
+        named = [_exercise(Path(notebook).stem) for notebook in notebooks if Path(notebook).parent == folder]
+        exercise = next((one for one in named if one is not None), None)
+        known = {_STAMP, batch.SECRET} | ({snapshot_name(exercise)} if exercise else set())
+        for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+            regular = stat.S_ISREG(entry.stat(follow_symlinks=False).st_mode)
+            if not (entry.name in known and regular) and not entry.name.endswith((".ipynb", REFUSED)):
+                _put_aside(Path(entry.path))
+        if exercise is not None:
+            _settle_time(exercise, folder)
 
 
-def _text(value: Any) -> str:
-    """Give a cell's source, as one of the two kinds that the format allows, cut and fit to be written as UTF-8."""
-    joined = "".join(part for part in value if isinstance(part, str)) if isinstance(value, list) else value
-    if not isinstance(joined, str):
-        return ""
-    if len(joined) > LONGEST_CELL:
-        joined = joined[:LONGEST_CELL] + "\n[the rest was cut]"
-    return joined.encode("utf-8", "replace").decode()
+def _put_aside(path: Path) -> None:
+    """Give a file a name under which nbgrader never copies it, and which is still free."""
+    number = 0
+    while os.path.lexists(aside := path.with_name(f"{path.name}{f'.{number}' if number else ''}{REFUSED}")):
+        number += 1
+    path.rename(aside)
 
 
-def _read(path: Path) -> list[dict[str, Any]]:
-    """Read a notebook's cells; whatever is no cell is left out, and a file that is no notebook has none."""
+def _settle_time(exercise: Exercise, folder: Path) -> None:
+    """Let nbgrader read the time that counts: it believes `timestamp.txt`, which is the learner's to write, and breaks on an odd one."""
+    path = folder / _STAMP
     try:
-        notebook = json.loads(read_regular(path, LARGEST_NOTEBOOK))
-    except (FileNotFoundError, Refused, ValueError, RecursionError):
-        return []
-    cells = notebook.get("cells") if isinstance(notebook, dict) else None
-    good = []
-    for cell in cells[:MOST_CELLS] if isinstance(cells, list) else []:
-        if isinstance(cell, dict) and cell.get("cell_type") in ("code", "markdown", "raw"):
-            metadata = cell.get("metadata")
-            mark = metadata.get("nbgrader") if isinstance(metadata, dict) else None
-            good.append(
-                {
-                    "cell_type": cell["cell_type"],
-                    "source": _text(cell.get("source")),
-                    "metadata": {"nbgrader": mark} if isinstance(mark, dict) else {},
-                }
-            )
-    return good
+        received = admit(exercise, folder).received
+    except Refused:
+        if path.exists():
+            _put_aside(path)
+        return
+    try:
+        said = parse_utc(read_regular(path, 200).decode("ascii").strip())
+    except (OSError, Refused, ValueError, OverflowError, TypeError):
+        said = None
+    stamp = stamp_of(received)
+    if said != parse_utc(stamp):
+        if path.exists():
+            _put_aside(path)
+        path.write_text(stamp, encoding="ascii")
 
 
 class SubmissionReader(NotebookExporter):
@@ -104,19 +117,13 @@ class SubmissionReader(NotebookExporter):
         path = Path(filename)
         resources = {} if resources is None else resources
         resources["metadata"] = {"name": path.stem, "path": str(path.parent), "modified_date": ""}
-        cells = _notebook(_read(path))
-        found: tuple[NotebookNode, Resources] = self.from_notebook_node(cells, resources, **kw)  # type: ignore[no-untyped-call]
+        try:
+            data = read_regular(path, LARGEST_NOTEBOOK)
+        except (FileNotFoundError, Refused):
+            data = b""
+        notebook = _node({"cells": read_cells(data), "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
+        found: tuple[NotebookNode, Resources] = self.from_notebook_node(notebook, resources, **kw)  # type: ignore[no-untyped-call]
         return found
-
-
-def _notebook(cells: list[dict[str, Any]]) -> Any:
-    """Make a notebook of cells without outputs; its ids are positions."""
-    whole = [
-        {**cell, "id": f"cell-{number}"}
-        | ({"outputs": [], "execution_count": None} if cell["cell_type"] == "code" else {})
-        for number, cell in enumerate(cells)
-    ]
-    return _node({"cells": whole, "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
 
 
 def _node(value: dict[str, Any]) -> Any:
@@ -124,122 +131,88 @@ def _node(value: dict[str, Any]) -> Any:
     return from_dict(value)  # type: ignore[no-untyped-call]
 
 
-def _literal(text: str) -> str:
-    """Show what a learner wrote as they wrote it: as Markdown it could bring scripts and pictures into the instructor's browser."""
-    longest = max((len(run) for run in re.findall("`+", text)), default=0)
-    fence = "`" * max(3, longest + 1)
-    return f"{fence}\n{text}\n{fence}"
-
-
-def _with_text(cell: dict[str, Any], text: str) -> dict[str, Any]:
-    """Give a cell with what the learner wrote into it, unless it was not theirs to change."""
-    if cell["metadata"].get("nbgrader", {}).get("locked"):
-        return cell
-    return {**cell, "source": text if cell["cell_type"] == "code" else _literal(text)}
-
-
 class RestoreNotebook(NbGraderPreprocessor):  # type: ignore[misc]
     """Rebuilds a submitted notebook: what nbgrader knows of a cell comes from the gradebook, and cells that were deleted come back."""
 
     def preprocess(self, nb: NotebookNode, resources: Resources) -> tuple[NotebookNode, Resources]:
         """Give the notebook as it may be shown and graded."""
-        where = resources["nbgrader"]
-        with Gradebook(where["db_url"]) as gradebook:
-            notebook = gradebook.find_notebook(where["notebook"], where["assignment"])
-            masters = _masters(notebook)
-            kernelspec = json.loads(notebook.kernelspec or "{}")
-        cells: list[dict[str, Any]] = []
-        seen: set[str] = set()
-        for cell in reversed(nb.cells):  # of several with one id nbgrader takes the last
-            name = cell.metadata.get("nbgrader", {}).get("grade_id")
-            if isinstance(name, str) and name in masters and name not in seen:
-                seen.add(name)
-                cells.insert(0, _with_text(masters[name], cell.source))
-            else:
-                kind = "code" if cell.cell_type == "code" else "markdown"
-                own = {"cell_type": kind, "source": "", "metadata": {}}
-                cells.insert(0, _with_text(own, cell.source))
-        before = None
-        for name, master in masters.items():
-            if name not in seen:
-                names = [cell["metadata"].get("nbgrader", {}).get("grade_id") for cell in cells]
-                cells.insert(names.index(before) + 1 if before else 0, master)
-            before = name
-        restored = _notebook(cells)
-        restored.metadata["kernelspec"] = kernelspec
-        return restored, resources
+        return _node(rebuild(nb.cells, _master(resources))), resources
 
 
-def _masters(notebook: Any) -> dict[str, dict[str, Any]]:
-    """Give the cells that the gradebook holds, in their order, as they were released."""
-    points = {cell.name: float(cell.max_score) for cell in (*notebook.grade_cells, *notebook.task_cells)}
-    graded, solutions, tasks = (
-        {cell.name for cell in kind} for kind in (notebook.grade_cells, notebook.solution_cells, notebook.task_cells)
-    )
-    masters = {}
-    for cell in notebook.source_cells:
-        mark = {
-            "cell_type": cell.cell_type,
-            "checksum": cell.checksum,
-            "grade": cell.name in graded,
-            "grade_id": cell.name,
-            "locked": bool(cell.locked),
-            "schema_version": 3,
-            "solution": cell.name in solutions,
-            "task": cell.name in tasks,
-        }
-        if cell.name in points:
-            mark["points"] = points[cell.name]
-        masters[cell.name] = {"cell_type": cell.cell_type, "source": cell.source, "metadata": {"nbgrader": mark}}
-    return masters
+def _master(resources: Resources) -> Any:
+    """Give what was released, from the gradebook."""
+    where = resources["nbgrader"]
+    with Gradebook(where["db_url"]) as gradebook:
+        return master_of(gradebook.find_notebook(where["notebook"], where["assignment"]))
+
+
+@functools.cache
+def _executor() -> LocalExecutor:
+    """Start a worker that stays as long as this process: one that a submission kills takes nothing of nbgrader's with it."""
+    executor = LocalExecutor(1)
+    executor.__enter__()
+    atexit.register(executor.__exit__)
+    return executor
 
 
 class GradeSnapshot(NbGraderPreprocessor):  # type: ignore[misc]
     """Stands where nbgrader's Execute stands, and starts no kernel: the verdict comes from the snapshot that was handed in."""
 
-    tier = Enum(
-        ["strong", "basic"],
-        "strong",
-        help="The sandbox for checks that run something. `basic` protects from accidents, not from malice.",
+    unsafe = Enum(
+        list(UNSAFE),
+        "",
+        help="Run submitted programs even if only the `medium` or the `basic` sandbox works here: only if you trust those who "
+        "handed in. `basic` protects from accidents, not from malice.",
     ).tag(config=True)
 
     def preprocess(self, nb: NotebookNode, resources: Resources) -> tuple[NotebookNode, Resources]:
-        """Put each task's report and points under its cell, and keep the points for `SaveScores`."""
+        """Put each task's report and points under its cell, and keep the points for `SaveScores`.
+
+        Raises:
+            CourseError: something else was handed in meanwhile.
+        """
         where = resources["nbgrader"]
-        directory = self.parent.parent.coursedir  # the exporter's converter's
-        folder = Path(
-            directory.format_path(directory.submitted_directory, where["student"], where["assignment"])
-        ).absolute()
-        exercise = next((one for one in find_exercises() if one.id == where["notebook"]), None)
+        exercise = _exercise(where["notebook"])
         if exercise is None:
             self.log.warning("%s is no exercise of this course: it is left to a human.", where["notebook"])
             resources["wheelhouse"] = {}
             return nb, resources
-        tasks = {
-            f"task-{number}": graded for number, graded in grade_submission(exercise, folder, tier=self.tier).items()
-        }
-        scores: dict[str, float | None] = {}
-        for cell in nb.cells:
-            if not is_grade(cell):
-                continue
-            name, points = cell.metadata.nbgrader.grade_id, float(cell.metadata.nbgrader.points)
-            graded = tasks.get(name)
-            if graded is None or graded.points != points:
-                graded = _changed(exercise, points)
-            scores[name] = graded.score
-            cell.execution_count = 1
-            cell.outputs = [_node({"output_type": "display_data", "data": graded.bundle, "metadata": {}})]
-            if graded.score is not None:  # how nbgrader, too, reads partial credit
-                result = {"output_type": "execute_result", "data": {"text/plain": repr(graded.score)}}
-                cell.outputs.append(_node({**result, "execution_count": 1, "metadata": {}}))
-        resources["wheelhouse"] = scores
-        return nb, resources
+        classroom = _classroom(self.parent.parent.coursedir)  # the exporter's converter's
+        with Journal(classroom.kept / f"{exercise.id}.jsonl") as journal:
+            handed, jobs = batch.take_in(classroom, exercise, [where["student"]], journal, self.unsafe)
+            failed = {}
+            try:
+                failed = {one.key: one for one in batch.grade(jobs, _executor(), journal) if one.ours}
+            except CourseError as error:
+                self.log.error("%s", error)
+            (standing,) = batch.standings(exercise, handed, journal, failed)
+        entry = batch.entry_of(classroom, exercise, standing, _master(resources))
+        if entry is None:
+            raise CourseError(f"{where['student']} handed in something else while this was graded.", "Run it again.")
+        _tidy(classroom, exercise, entry)
+        resources["wheelhouse"] = entry.scores
+        notebook: NotebookNode = nbformat.reads(entry.files[f"{exercise.id}.ipynb"].decode(), as_version=4)  # type: ignore[no-untyped-call]
+        return notebook, resources
 
 
-def _changed(exercise: Exercise, points: float) -> Graded:
-    """Leave a task to a human where the gradebook and the catalogue speak of different exercises."""
-    notice = "The exercise has changed since it was released, so a human will look at this task."
-    return Graded(None, points, notice_bundle(exercise.title, notice), ours=True)
+def _classroom(directory: Any) -> Classroom:
+    """Say where things lie, from nbgrader's own settings, whoever made them: file, command line or formgrader."""
+    names = ("course_id", "db_url", "directory_structure", "submitted_directory", "autograded_directory")
+    settings = {name: getattr(directory, name) for name in (*names, "source_directory", "ignore", "groupshared")}
+    return Classroom(Path(directory.root), Config(CourseDirectory=settings))
+
+
+def _tidy(classroom: Classroom, exercise: Exercise, entry: Entry) -> None:
+    """Leave in the graded folder what `course grade` would: what was graded, and nothing else that was handed in."""
+    place = classroom.autograded(entry.student, exercise.id)
+    source = {path.name for path in classroom.source(exercise.id).glob("*")}
+    for path in place.iterdir():
+        if path.name not in entry.files.keys() | source:
+            remove_tree(path)
+    for name, data in entry.files.items():
+        if not name.endswith(".ipynb"):
+            (place / name).unlink(missing_ok=True)
+            (place / name).write_bytes(data)
 
 
 class SaveScores(SaveAutoGrades):  # type: ignore[misc]

@@ -21,10 +21,12 @@ from autograder.grading.journal import Journal
 from autograder.grading.notebook import Mark, Master, fingerprint, graded_notebook, to_text
 from autograder.grading.record import graded_of, refused_of
 from autograder.sandbox import Tier
-from autograder.submission import Graded, Missing, Refused, admit
+from autograder.submission import Graded, Missing, Refused, admit, read_regular
 
-__all__ = ["Handed", "Standing", "entry_of", "grade", "require_sandbox", "standings", "take_in"]
+__all__ = ["SECRET", "Handed", "Standing", "entry_of", "grade", "require_sandbox", "standings", "take_in"]
 
+SECRET = "submission_secret.txt"  # noqa: S105 - a file's name
+"""What nbgrader's exchange adds to a submission, and wants to find in the feedback."""
 _TIERS: tuple[Tier, ...] = ("strong", "strong-pod", "medium", "basic")
 
 
@@ -166,6 +168,7 @@ def entry_of(classroom: Classroom, exercise: Exercise, one: Standing, master: Ma
     files = {f"{exercise.id}.ipynb": to_text(notebook).encode()}
     if snapshot is not None:
         files[f"{exercise.id}.snapshot"] = snapshot
-    if handed.received is not None:
-        files["timestamp.txt"] = stamp_of(handed.received).encode()
+    files["timestamp.txt"] = stamp_of(handed.received).encode() if handed.received is not None else b""
+    with contextlib.suppress(OSError, Refused):  # nbgrader names the page that it gives back by it
+        files[SECRET] = read_regular(classroom.submitted(handed.student, exercise.id) / SECRET, 1_000)
     return Entry(handed.student, scores, files, handed.received)
