@@ -18,6 +18,9 @@ from typing import Literal, Protocol
 
 __all__ = ["Entry", "FolderTree", "Kind", "Outside", "Tree", "resolve", "walk"]
 
+_PASS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY
+"""To go through a folder: on Linux that needs no right to list it."""
+
 Kind = Literal["file", "folder", "link", "other"]
 
 
@@ -165,18 +168,45 @@ class FolderTree:
         if entry is None or entry.kind != "folder":
             return []
         try:
-            return sorted(os.listdir(self.folder / path))
+            descriptor = self._descend(path, os.O_RDONLY | os.O_DIRECTORY)
         except OSError:
             return []
+        try:
+            return sorted(os.listdir(descriptor))
+        except OSError:
+            return []
+        finally:
+            os.close(descriptor)
+
+    def _descend(self, path: str, flags: int) -> int:
+        """Open what stands at `path`, each folder by its parent's descriptor.
+
+        Whoever swaps one of them for a link out, after we looked and before we open, gains nothing; raises OSError.
+        """
+        parts = [part for part in path.split("/") if part not in ("", ".")]
+        here = os.open(self.folder, (flags if not parts else _PASS) | os.O_CLOEXEC)
+        for number, part in enumerate(parts, start=1):
+            above = here
+            try:
+                here = os.open(
+                    part, (flags if number == len(parts) else _PASS) | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=above
+                )
+            finally:
+                os.close(above)
+        return here
 
     def _open(self, path: str) -> int:
         entry = self.entry(path)
         if entry is None or entry.kind != "file":
             raise FileNotFoundError(path)
         try:
-            return os.open(self.folder / path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+            descriptor = self._descend(path, os.O_RDONLY | os.O_NONBLOCK)
         except OSError as error:
             raise FileNotFoundError(path) from error
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise FileNotFoundError(path)
+        return descriptor
 
     def read(self, path: str, limit: int = 2_000_000) -> bytes:
         """Give a file's content, cut after `limit` bytes."""
