@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Base", "describe", "other_bases", "own_base"]
+__all__ = ["Base", "base_at", "describe", "other_bases", "own_base"]
 
 _OLDEST = 9
 _NEWEST = 30
@@ -111,6 +111,12 @@ def _ask(executable: str) -> Base | None:
         return _base(json.loads(done.stdout))
     except (OSError, ValueError, TypeError, KeyError, subprocess.SubprocessError):
         return None
+
+
+def base_at(path: str) -> Base | None:
+    """Describe the interpreter at a path; None if there is none that can make environments."""
+    base = _ask(path)
+    return base if base is not None and base.can_make_environments else None
 
 
 def _folders() -> list[Path]:

@@ -26,7 +26,7 @@ from autograder.sandbox.fence import Fence
 from autograder.sandbox.ground import read_beneath, replace_beneath
 from autograder.sandbox.place import Door, Index, Place, Tier, folders_exist
 from autograder.sandbox.processes import SLACK, Running, limit_pairs, spawn, write_order
-from autograder.sandbox.system_python import executable_name, seed, settle_system
+from autograder.sandbox.system_python import executable_name, seed, settle_system, with_second
 from autograder.sandbox.tools import basic_tools
 from autograder.sandbox.way import Way
 
@@ -121,10 +121,11 @@ class BasicSandbox(CommandSandbox):
         )
         settings = place.system / "etc"
         # uv and git have no file that the learner's own beats and the machine's doesn't, so these two say where it is.
-        return built | {
+        built |= {
             "GIT_CONFIG_SYSTEM": str(seed() / "etc" / "gitconfig"),
             "XDG_CONFIG_DIRS": str(settings),
         }
+        return with_second(built, place.system, self.python_home(place))
 
     def _launch(self, launch: Launch, place: Place) -> Running:
         folders_exist(place)

@@ -22,7 +22,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:  # typing takes longest of all
     from typing import Any
 
-__all__ = ["bootstrap", "install_unpacked"]
+__all__ = ["bootstrap", "first_lines", "install_unpacked", "recorded", "with_scripts"]
 
 _LONGEST_FIRST_LINE = 127  # the kernel's BINPRM_BUF_SIZE - 1; beyond it installers write another kind of script
 
@@ -30,6 +30,20 @@ _LONGEST_FIRST_LINE = 127  # the kernel's BINPRM_BUF_SIZE - 1; beyond it install
 def _write(path: str, content: bytes) -> None:
     with open(path, "xb", buffering=0) as file:
         file.write(content)
+
+
+def first_lines(executable: str) -> bytes:
+    """Write what starts a script with this interpreter, as pip does it (distlib, `scripts.py`)."""
+    first = f"#!{executable}\n".encode()
+    if len(first) <= _LONGEST_FIRST_LINE and b" " not in first:
+        return first
+    return f"#!/bin/sh\n'''exec' \"{executable}\" \"$0\" \"$@\"\n' '''\n".encode()
+
+
+def recorded(content: bytes) -> str:
+    """Give a file's hash and size as a RECORD has them."""
+    digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
+    return f"sha256={digest},{len(content)}"
 
 
 def install_unpacked(unpacked: str, site_packages: str, scripts: str, executable: str) -> bool:
@@ -52,8 +66,7 @@ def install_unpacked(unpacked: str, site_packages: str, scripts: str, executable
             os.unlink(target)
         with open(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o777), "wb") as file:
             file.write(content)
-        digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
-        records[f"/{name}"] = f"sha256={digest},{len(content)}"
+        records[f"/{name}"] = recorded(content)
     waiting = [("", tree)]
     while waiting:
         inside, folder = waiting.pop()
@@ -70,7 +83,7 @@ def install_unpacked(unpacked: str, site_packages: str, scripts: str, executable
                     content = file.read()
                 target = os.path.join(target_folder, entry.name)
                 if entry.name == "RECORD" and inside.endswith(".dist-info"):
-                    content = _with_scripts(content, records)
+                    content = with_scripts(content, records)
                 _write(target, content)
                 if entry.name.endswith((".py", ".pyc")):  # byte code names its source's time
                     status = entry.stat()
@@ -78,7 +91,7 @@ def install_unpacked(unpacked: str, site_packages: str, scripts: str, executable
     return True
 
 
-def _with_scripts(record: bytes, records: dict[str, str]) -> bytes:
+def with_scripts(record: bytes, records: dict[str, str]) -> bytes:
     """Give the scripts' lines of a RECORD the hashes of the scripts as written here."""
     lines = record.decode("utf-8").splitlines(keepends=True)
     for place, line in enumerate(lines):

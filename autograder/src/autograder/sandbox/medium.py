@@ -30,7 +30,7 @@ from autograder.sandbox.command import Launch
 from autograder.sandbox.landlock import DEVICE, READ, WRITE, Ruleset, closed_by_filter, public_parts, terminal_path
 from autograder.sandbox.place import Index, Place, Tier
 from autograder.sandbox.seccomp import filter_program
-from autograder.sandbox.system_python import course_uv, seed, writable_parts
+from autograder.sandbox.system_python import course_uv, second_of, seed, writable_parts
 from autograder.sandbox.tools import basic_tools, tools
 from autograder.sandbox.way import Way
 
@@ -78,7 +78,9 @@ class MediumSandbox(BasicSandbox):
             ruleset.allow(Path("/dev", name), DEVICE)
         for path in _terminals(launch):
             ruleset.allow(path, DEVICE)
-        for path in (place.home, scratch, *(place.system / part for part in writable_parts())):
+        second = second_of(place.system)
+        parts = [*writable_parts(), *(f"second/{part}" for part in (second.parts if second else ()))]
+        for path in (place.home, scratch, *(place.system / part for part in parts)):
             _must_be_there(path, ruleset.allow(path, READ | WRITE, follow=False))
         rights = READ if place.read_only_project else READ | WRITE
         _must_be_there(place.project, ruleset.allow(place.project, rights, follow=False))
@@ -89,6 +91,8 @@ class MediumSandbox(BasicSandbox):
         """List what is read: the system without anybody's secrets, the Python that runs the course, the sandbox's own, and its tools."""
         found = [*map(Path, _SYSTEM), *_public_settings(), Path(sys.base_prefix, "lib"), seed(), place.system]
         found += [path for path in (basic_tools(), tools(), course_uv()) if path is not None]
+        if (second := second_of(place.system)) is not None:
+            found.append(second.seed)
         return found
 
 

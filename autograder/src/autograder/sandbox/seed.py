@@ -32,9 +32,11 @@ from autograder.places import cache
 from autograder.sandbox import configuration, fast_ensurepip, made_once, startup
 from autograder.sandbox.bases import Base, own_base
 from autograder.sandbox.made_once import forget_unused, locked, note_use
+from autograder.sandbox.plan import plan_of, write_plan
 
 __all__ = [
     "STRONG_PORT",
+    "UNPACKED_PLAN",
     "executable_name",
     "forget_unused",
     "library_name",
@@ -51,6 +53,8 @@ _LEFT_OUT = {"site-packages", "dist-packages", "test", "tests", "idle_test", "EX
 _LEFT_OUT_PATTERNS = ("*.opt-1.pyc", "*.opt-2.pyc", "*.a", "*.o")
 _RPATH_INSIDE = b"$ORIGIN/../lib"
 _STRONG_PREFIX = "/usr/local"
+UNPACKED_PLAN = "unpacked.json"
+"""The file that lists what `ensurepip` installs, with modes and times: reading it is ten times as quick as looking at them all."""
 
 
 _AS_THE_PYTHON_PROJECT_HAS_IT = """\
@@ -119,8 +123,8 @@ def _key(base: Base, prefix: str) -> str:
 def _place(base: Base | None, prefix: str) -> tuple[Base, Path, tuple[str, ...]]:
     base = base or own_base()
     library = f"lib/{base.name}"
-    vital = ("inner.py", f"bin/{base.name}", f"{library}/os.py", f"{library}/site.py")
-    vital += (f"{library}/ensurepip/__init__.py", f"{library}/ensurepip/_fast.py")
+    inside = ("os.py", "site.py", "ensurepip/__init__.py", "ensurepip/_fast.py")
+    vital = ("inner.py", UNPACKED_PLAN, f"bin/{base.name}", *(f"{library}/{name}" for name in inside))
     return base, cache() / "system-python" / _key(base, prefix), vital
 
 
@@ -314,6 +318,8 @@ def _fill_ensurepip(folder: Path, base: Base) -> None:
             if b"python" not in first:
                 raise SandboxError(f"ensurepip wrote a script of an unknown kind: {script.name}.")
             (unpacked / "scripts" / script.name).write_bytes(rest)
+    packages = unpacked / "site-packages"
+    write_plan(plan_of(packages), folder / UNPACKED_PLAN, packages)
     shutil.copyfile(Path(fast_ensurepip.__file__), ensurepip / "_fast.py")
     package = ensurepip / "__init__.py"
     _rewrite(

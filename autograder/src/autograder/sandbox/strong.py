@@ -45,13 +45,17 @@ from autograder.sandbox.processes import (
     spawn,
     write_order,
 )
+from autograder.sandbox.pythons import STRONG_SECOND
 from autograder.sandbox.seccomp import filter_program
 from autograder.sandbox.system_python import (
     STRONG_PORT,
     STRONG_PYTHON_HOME,
     course_uv,
     executable_name,
+    library_name,
+    second_of,
     settle_system,
+    with_second,
     writable_parts,
 )
 from autograder.sandbox.tools import STRONG_TOOLS, tools
@@ -179,7 +183,7 @@ class StrongSandbox(CommandSandbox):
         return f"/run/wheelhouse/etc/{name}"
 
     def _environment(self, place: Place, *, terminal: bool, title: str) -> dict[str, str]:
-        return configuration.environment(
+        built = configuration.environment(
             tier=self.tier,
             home=HOME,
             python_home=STRONG_PYTHON_HOME,
@@ -187,6 +191,7 @@ class StrongSandbox(CommandSandbox):
             terminal=terminal,
             title=title,
         )
+        return with_second(built, place.system, STRONG_PYTHON_HOME)
 
     def _launch(self, launch: Launch, place: Place) -> Running:
         folders_exist(place)
@@ -326,6 +331,10 @@ class StrongSandbox(CommandSandbox):
             *read(seed / "lib", "/usr/local/lib"),
             *read(seed / "include", "/usr/local/include"),
         ]
+        library = library_name()
+        if (marker := place.system / "lib" / library / "EXTERNALLY-MANAGED").is_file():
+            options += read(seed / "managed" / library, f"/usr/local/lib/{library}")
+            options += read(marker, f"/usr/local/lib/{library}/EXTERNALLY-MANAGED")
         for part in writable_parts():
             options += write(place.system / part, f"/usr/local/{part}")
         options += [
@@ -333,6 +342,14 @@ class StrongSandbox(CommandSandbox):
         ]
         if (uv := course_uv()) is not None:
             options += read(uv, "/usr/local/bin/uv")
+        if (second := second_of(place.system)) is not None:
+            options += ["--perms", "0755", "--dir", str(STRONG_SECOND.parent), "--tmpfs", str(STRONG_SECOND)]
+            for part in ("lib", "include"):
+                options += read(second.seed / part, str(STRONG_SECOND / part))
+            for part in second.parts:
+                options += write(place.system / "second" / part, str(STRONG_SECOND / part))
+            name = f"bin/{second.base.name}"
+            options += [*read(second.seed / name, str(STRONG_SECOND / name)), "--remount-ro", str(STRONG_SECOND)]
         if (there := tools()) is not None:
             options += ["--perms", "0755", "--dir", str(STRONG_TOOLS.parent), *read(there, str(STRONG_TOOLS))]
         for name in _FROM_ETC:

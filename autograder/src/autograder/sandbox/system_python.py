@@ -6,6 +6,8 @@
       bin/  share/  lib/python3.11/site-packages/   these three the strong tier shows in /usr/local
       lib/python3.11/                links to the seed, which make the folder a prefix of its own in the basic tier
       etc/                           settings of the basic tier
+      second/                        the same for a second interpreter, where one was asked for (see pythons.py)
+      .marks                         what was put there, so that a reset touches only what was changed (see plan.py)
 
 Not a virtual environment in disguise: `sys.prefix == sys.base_prefix`, as pip, uv and PEP 668 expect of a system Python.
 """
@@ -13,20 +15,35 @@ Not a virtual environment in disguise: `sys.prefix == sys.base_prefix`, as pip, 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import subprocess
 import sysconfig
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from autograder.exceptions import SandboxError
 from autograder.sandbox import fast_ensurepip
-from autograder.sandbox.ground import read_beneath, replace_beneath
+from autograder.sandbox.bases import own_base
+from autograder.sandbox.made_once import locked
+from autograder.sandbox.plan import Item, Marks, Plan, put_right, read_plan, remove, sweep
+from autograder.sandbox.pythons import (
+    PLAIN,
+    SECOND_VARIABLE,
+    STRONG_SECOND,
+    Pythons,
+    Second,
+    choose_second,
+    marker,
+    remembered,
+    write_pythons,
+)
 from autograder.sandbox.seed import (
     STRONG_PORT,
+    UNPACKED_PLAN,
     executable_name,
     library_name,
-    locked,
     seed,
     system_python_version,
 )
@@ -39,9 +56,12 @@ __all__ = [
     "executable_name",
     "library_name",
     "make_system",
+    "second_of",
     "seed",
     "settle_system",
+    "system_plan",
     "system_python_version",
+    "with_second",
     "writable_parts",
 ]
 
@@ -69,15 +89,14 @@ def empty_folder(folder: Path) -> None:
         folder.unlink()
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o755)
-    if any(folder.iterdir()):
-        command = ["find", str(folder), "-mindepth", "1", "-delete"]
-        if subprocess.run(command, capture_output=True, check=False).returncode != 0:
-            subprocess.run(["chmod", "-R", "u+rwX", str(folder)], capture_output=True, check=False)
-            subprocess.run(command, capture_output=True, check=True)
+    for entry in folder.iterdir():
+        remove(entry)
 
 
-def make_system(folder: Path) -> None:
+def make_system(folder: Path, pythons: Pythons = PLAIN, beyond: Mapping[str, Plan] | None = None) -> None:
     """Make one workspace's system Python as new, in place: what was installed into it before is gone.
+
+    `beyond` says, by part (see `writable_parts`), what shall stand there besides: what an exercise starts with.
 
     Raises:
         SandboxError: it can't be made, with the reason.
@@ -85,44 +104,112 @@ def make_system(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with locked(folder / ".lock"):
-            _make(folder)
-    except (OSError, UnicodeDecodeError, subprocess.SubprocessError) as error:
+            write_pythons(folder, pythons)
+            _make(folder, beyond or {})
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
         raise SandboxError(
             f"The system Python can't be made in {folder}: {error}.",
             "Make room on the disk, or see who owns the folder.",
         ) from error
 
 
-def _make(folder: Path) -> None:
-    source, name, mark = seed(), library_name(), folder / ".home"
-    home = STRONG_PYTHON_HOME
+_KEPT = {"bin", "share", "lib", "include", "etc", "second", "tmp", ".lock", ".home", ".marks", ".pythons", ".second"}
+
+
+def _make(folder: Path, beyond: Mapping[str, Plan]) -> None:
+    home, mark = STRONG_PYTHON_HOME, folder / ".home"
     if mark.is_file() and mark.read_text("utf-8") == str(folder / "bin"):
         home = PurePosixPath(folder, "bin")  # a terminal of the basic tier may be open on it
     for entry in folder.iterdir():
-        if entry.name not in {"bin", "share", "lib", "include", "etc", ".lock"}:
+        if entry.name not in _KEPT:
             _clear(entry)
-    for part in writable_parts():
-        empty_folder(folder / part)
-    for entry in (folder / "lib" / name).iterdir():
-        if entry.name != "site-packages":
-            _clear(entry)
-    scripts, packages = folder / "bin", folder / "lib" / name / "site-packages"
-    _place_executables(source, scripts)
-    fast_ensurepip.install_unpacked(
-        str(source / "lib" / name / "ensurepip" / "_unpacked"),
-        str(packages),
-        str(scripts),
-        str(home / executable_name()),
-    )
+    source, pythons = seed(), remembered(folder)
+    _make_parts(folder, source, own_base().name, home, beyond)
     mark.write_text(str(home), encoding="utf-8")
-    _link_library(source, folder)
+    _link_library(source, folder, own_base().name, marker(pythons))
+    if pythons.second:
+        second, prefix = choose_second(folder), folder / "second"
+        (prefix / "lib" / second.base.name).mkdir(parents=True, exist_ok=True)
+        _make_parts(prefix, second.seed, second.base.name, _second_home(folder, home), {}, main=False)
+        _link_library(second.seed, prefix, second.base.name, "")
+    elif (folder / "second").exists():
+        _clear(folder / "second")
     _settle(folder, home)
 
 
-def _place_executables(source: Path, scripts: Path) -> None:
+def _make_parts(
+    folder: Path, source: Path, name: str, home: PurePosixPath, beyond: Mapping[str, Plan], *, main: bool = True
+) -> None:
+    """Make the three folders that are the learner's like new."""
+    memory = folder / ".marks"
+    key = f"{source.name} {home}"
+    known: dict[str, Marks] = {}
+    with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+        said = json.loads(memory.read_bytes())
+        if said["key"] == key:
+            known = {part: {path: tuple(mark) for path, mark in marks.items()} for part, marks in said["marks"].items()}
+    memory.unlink(missing_ok=True)
+    made = {}
+    for part, plan in _parts(source, name, home, main=main).items():
+        top = folder / part
+        if top.is_symlink() or not top.is_dir():
+            _clear(top)
+            top.mkdir(parents=True)
+        top.chmod(0o755)
+        more = beyond.get(part, {})
+        marks = {path: mark for path, mark in known.get(part, {}).items() if path not in more}
+        made[part] = put_right(top, plan | more, marks, folder)
+        for path in more:
+            made[part].pop(path, None)  # the next time it may be another exercise's
+    memory.write_text(json.dumps({"key": key, "marks": made}), encoding="utf-8")
+    sweep(folder)
+
+
+def system_plan(home: PurePosixPath) -> dict[str, Plan]:
+    """Plan the three folders of a new system Python whose executables commands find in `home`."""
+    return _parts(seed(), own_base().name, home)
+
+
+def _parts(source: Path, name: str, home: PurePosixPath, *, main: bool = True) -> dict[str, Plan]:
+    """Plan the three folders that are the learner's: the interpreter, its aliases, and pip as stock `ensurepip` installs it."""
+    unpacked = source / "lib" / name / "ensurepip" / "_unpacked"
+    packages = read_plan(source / UNPACKED_PLAN, unpacked / "site-packages")
+    executable = source / "bin" / name
+    scripts: Plan = {name: Item("file", 0o755, 0, executable.stat().st_size, source=str(executable))}
+    scripts |= {alias: Item("link", target=name) for alias in ("python3", "python")}
+    records: dict[str, str] = {}
+    for script in (unpacked / "scripts").iterdir():
+        content = fast_ensurepip.first_lines(str(home / name)) + script.read_bytes()
+        scripts[script.name] = Item("file", 0o755, content=content)
+        records[f"/{script.name}"] = fast_ensurepip.recorded(content)
+    for path, item in packages.items():
+        if path.endswith(".dist-info/RECORD"):
+            content = fast_ensurepip.with_scripts(Path(item.source).read_bytes(), records)
+            packages[path] = Item("file", item.mode, item.mtime, content=content)
+    if main:
+        scripts |= _own_commands(name)
+        if (
+            uv := course_uv()
+        ) is not None:  # the strong tier shows it over an empty file; one that is shown must not be removed
+            basic = home != STRONG_PYTHON_HOME
+            scripts["uv"] = Item("link", target=str(uv)) if basic else Item("file", 0o755, content=b"")
+    return {"bin": scripts, "share": {}, f"lib/{name}/site-packages": packages}
+
+
+def _own_commands(name: str) -> Plan:
+    """Plan our own commands, which stand beside the first interpreter."""
+    # it stands for an index's web pages, and finds its Python beside itself: sh runs the second line, Python takes it for a string
+    first = f"#!/bin/sh\n'''exec' \"${{0%/*}}/{name}\" -I \"$0\" \"$@\"\n' '''\n"
+    texts = {"pypi-manage": first + Path(__file__).with_name("pypi_manage.py").read_text("utf-8")}
+    if course_uv() is not None:
+        texts["uvx"] = '#!/bin/sh\nexec "${0%/*}/uv" tool uvx "$@"\n'
+    return {command: Item("file", 0o755, content=text.encode()) for command, text in texts.items()}
+
+
+def _place_executables(source: Path, scripts: Path, name: str, *, main: bool = True) -> None:
     """Put the interpreter and its two aliases there, if anything is amiss with them."""
-    executable = scripts / executable_name()
-    original = source / "bin" / executable_name()
+    executable = scripts / name
+    original = source / "bin" / name
     if (
         executable.is_symlink()
         or not executable.is_file()
@@ -136,37 +223,44 @@ def _place_executables(source: Path, scripts: Path) -> None:
         fresh.replace(executable)
     for alias in ("python3", "python"):
         if not os.path.lexists(scripts / alias):
-            (scripts / alias).symlink_to(executable_name())
-    # it stands for an index's web pages, and finds its Python beside itself: sh runs the second line, Python takes it for a string
-    first = f"#!/bin/sh\n'''exec' \"${{0%/*}}/{executable_name()}\" -I \"$0\" \"$@\"\n' '''\n"
-    _place_command(scripts / "pypi-manage", first + Path(__file__).with_name("pypi_manage.py").read_text("utf-8"))
-    if course_uv() is not None:
-        _place_command(scripts / "uvx", '#!/bin/sh\nexec "${0%/*}/uv" tool uvx "$@"\n')
+            (scripts / alias).symlink_to(name)
+    for command, item in _own_commands(name).items() if main else ():
+        _place_command(scripts / command, item.content or b"")
 
 
-def _place_command(command: Path, text: str) -> None:
-    """Put one of our scripts there, unless it is there unchanged; the folder is the learner's, who may have laid traps in it."""
-    if read_beneath(command.parent, command.name, executable=True) != text.encode():
-        replace_beneath(command.parent, command.name, text.encode(), mode=0o755)
+def _place_command(command: Path, text: bytes) -> None:
+    """Put one of our scripts there, unless it is there unchanged."""
+    with contextlib.suppress(OSError):
+        if not command.is_symlink() and command.read_bytes() == text and os.access(command, os.X_OK):
+            return
+    fresh = command.with_name(f".{command.name}-{os.getpid()}")
+    fresh.write_bytes(text)
+    fresh.chmod(0o755)
+    _clear(command)
+    fresh.replace(command)
 
 
 def _clear(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
-        empty_folder(path)
-        path.rmdir()
+        remove(path)
     else:
         path.unlink(missing_ok=True)
 
 
-def _link_library(source: Path, folder: Path) -> None:
-    """Make the folder a prefix whose standard library is the seed's."""
-    name = library_name()
+def _link_library(source: Path, folder: Path, name: str, refusal: str) -> None:
+    """Make the folder a prefix whose standard library is the seed's, but for a marker with a text that refuses installing."""
     library = folder / "lib" / name
-    for entry in (source / "lib" / name).iterdir():
+    there = {entry.name: entry for entry in (source / "lib" / name).iterdir()}
+    for entry in library.iterdir():
+        if entry.name not in there:
+            _clear(entry)
+    for entry in there.values():
         link = library / entry.name
         if entry.name != "site-packages" and not (link.is_symlink() and link.readlink() == entry):
             _clear(link)
             link.symlink_to(entry)
+    if refusal:
+        (library / "EXTERNALLY-MANAGED").write_text(refusal, encoding="utf-8")
     for outer in ("lib", "include"):
         (folder / outer).mkdir(exist_ok=True)
         for entry in (source / outer).iterdir():
@@ -199,13 +293,18 @@ def settle_system(folder: Path, python_home: PurePosixPath) -> Path:
 def _settle(folder: Path, python_home: PurePosixPath) -> Path:
     source, uv = seed(), course_uv()
     basic = python_home != STRONG_PYTHON_HOME
-    if not all((folder / part).is_dir() and not (folder / part).is_symlink() for part in writable_parts()):
-        _make(folder)
-    for part in writable_parts():
-        if (folder / part).stat().st_mode & 0o700 != 0o700:
-            (folder / part).chmod(0o755)
+    second = second_of(folder)
+    parts = [folder / part for part in writable_parts()]
+    parts += [folder / "second" / part for part in (second.parts if second else ())]
+    if not all(part.is_dir() and not part.is_symlink() for part in parts):
+        _make(folder, {})
+    for part in parts:
+        if part.stat().st_mode & 0o700 != 0o700:
+            part.chmod(0o755)
     scripts = folder / "bin"
-    _place_executables(source, scripts)
+    _place_executables(source, scripts, own_base().name)
+    if second:
+        _place_executables(second.seed, folder / "second" / "bin", second.base.name, main=False)
     there = scripts / "uv"
     if uv is None:
         _clear(there)
@@ -217,16 +316,49 @@ def _settle(folder: Path, python_home: PurePosixPath) -> Path:
         _clear(there)
         there.symlink_to(uv)
     mark = folder / ".home"
-    before = mark.read_text("utf-8") if mark.is_file() else str(STRONG_PYTHON_HOME)
-    if before != str(python_home):
-        _relocate(scripts, before, str(python_home))
+    before = PurePosixPath(mark.read_text("utf-8")) if mark.is_file() else STRONG_PYTHON_HOME
+    if before != python_home:
+        _relocate(scripts, str(before), str(python_home))
+        if second:
+            homes = (str(_second_home(folder, home)) for home in (before, python_home))
+            _relocate(folder / "second" / "bin", *homes)
         mark.write_text(str(python_home), encoding="utf-8")
     if basic:
         (folder / "lib" / library_name()).mkdir(parents=True, exist_ok=True)
         landmark = folder / "lib" / library_name() / "os.py"
         if not landmark.exists() or landmark.resolve().parent.parent.parent != source.resolve():
-            _link_library(source, folder)
+            _link_library(source, folder, own_base().name, marker(remembered(folder)))
     return source
+
+
+def _second_home(folder: Path, home: PurePosixPath) -> PurePosixPath:
+    return STRONG_SECOND / "bin" if home == STRONG_PYTHON_HOME else PurePosixPath(folder, "second", "bin")
+
+
+def second_of(folder: Path) -> Second | None:
+    """Give the second interpreter of a system Python; None if none was asked for.
+
+    Raises:
+        SandboxError: its seed can't be made.
+    """
+    return choose_second(folder) if remembered(folder).second else None
+
+
+def with_second(environment: dict[str, str], folder: Path, home: PurePosixPath) -> dict[str, str]:
+    """Tell a command where the second interpreter is, if there is one, and put it on PATH where that was asked for.
+
+    `home` is the folder of the system Python's executables, as the command sees it.
+    """
+    second = second_of(folder)
+    if second is None:
+        return environment
+    where, path = _second_home(folder, home), environment["PATH"]
+    paths = {"first": f"{where}:{path}", "last": f"{path}:{where}"}
+    return {
+        **environment,
+        "PATH": paths.get(remembered(folder).second, path),
+        SECOND_VARIABLE: str(where / second.base.name),
+    }
 
 
 def _relocate(scripts: Path, before: str, after: str) -> None:
