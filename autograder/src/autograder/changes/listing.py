@@ -13,6 +13,7 @@ Paths begin with a word that says where they lie::
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from collections.abc import Iterable, Mapping
@@ -23,7 +24,7 @@ from typing import Any
 from autograder.folder import LiveWorkspace
 from autograder.sandbox.system_python import writable_parts
 
-__all__ = ["Listing", "Stamp", "environments_in", "is_folder", "take"]
+__all__ = ["Listing", "Stamp", "environments_in", "glance", "is_folder", "read_small", "real_path", "take"]
 
 Stamp = tuple[int, int, int, int, int]
 """Mode, size, mtime and ctime in nanoseconds, inode; of a folder only the mode and the ctime mean something."""
@@ -173,6 +174,29 @@ def take(live: LiveWorkspace, before: Listing | None = None) -> Listing:
     if whole:
         found.texts = _texts(live, files, before)
     return found
+
+
+def glance(live: LiveWorkspace) -> frozenset[tuple[str, int, int]]:
+    """Give a mark of what an editor may have changed: the project's files, without its environments and git's records.
+
+    So cheap (less than a millisecond) that it can be taken every second.
+    """
+    found: set[tuple[str, int, int]] = set()
+    todo = [str(live.project)]
+    while todo and len(found) < MOST_ENTRIES:
+        with contextlib.suppress(OSError), os.scandir(todo.pop()) as entries:
+            inside = list(entries)
+            if any(entry.name == "pyvenv.cfg" for entry in inside):
+                continue
+            for entry in inside:
+                if entry.is_dir(follow_symlinks=False):
+                    if entry.name not in ("__pycache__", ".git"):
+                        todo.append(entry.path)
+                        found.add((entry.path, 0, 0))
+                else:
+                    state = entry.stat(follow_symlinks=False)
+                    found.add((entry.path, state.st_size, state.st_mtime_ns))
+    return frozenset(found)
 
 
 def _texts(live: LiveWorkspace, files: Mapping[str, Stamp], before: Listing | None) -> dict[str, str]:

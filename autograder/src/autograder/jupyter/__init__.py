@@ -5,6 +5,7 @@
     begin("06")     make or reopen an exercise's workspace, and show its live checklist
     grade(1)        check one task and give its points (the cell that nbgrader looks at)
     hint()          the next hint
+    changed()       what the last command changed, inside and outside of the project
     progress()      how far one is in all lessons and exercises, and where to go on
     project_page("leftpad")   a project's page on the index, as a browser would show it
     health()        what works on this machine
@@ -38,6 +39,7 @@ def load_ipython_extension(shell: Any) -> None:
             "lesson": session.lesson,
             "grade": session.grade,
             "hint": session.hint,
+            "changed": session.changed,
             "progress": progress,
             "health": health,
             "project_page": project_page,

@@ -1,7 +1,8 @@
 """The live checklist: what is done, what is missing and what to do next, while the learner works in any shell or editor.
 
-It only shows what `runner.check_live` says. A thread looks once a second, so that a busy cell doesn't stop it; looking is cheap
-when nothing changed. Checks which run something wait until the state has been still for a moment, or until "Check now" is pressed.
+It only shows what `runner.check_live` says. A thread looks, so that a busy cell doesn't stop it: at once when a shell of the course
+shows its prompt again (see `autograder.changes`), within a second when a file of the project was saved by an editor, and every few
+seconds in any case. Checks which run something wait until the state has been still for a moment, or until "Check now" is pressed.
 The browser asks every two seconds whether this kernel still answers, so that an old picture is never taken for the present.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import html
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ import anywidget
 import traitlets
 
 from autograder import folder, runner
+from autograder.changes import glance, signal_file
 from autograder.exceptions import CourseError
 from autograder.jupyter import session
 from autograder.jupyter.busy import answer_while_busy
@@ -26,10 +29,16 @@ from autograder.verdict import Verdict
 __all__ = ["Checklist", "as_items", "stop_all"]
 
 STATIC = Path(__file__).parent / "static"
+PROMPT_PERIOD = 0.04
+"""Seconds between two looks whether a prompt has returned: a file's time, and nothing else."""
 PERIOD = 1.0
-"""Seconds between two looks while the checklist can be seen."""
+"""Seconds between two looks at the project's own files while the checklist can be seen."""
+GLANCES = 5
+"""Every so many of them the whole workspace is looked at, which costs some ten times as much."""
 UNSEEN_PERIOD = 5.0
-"""Seconds between two looks while it can't."""
+"""Seconds between two looks while it can't be seen."""
+STILL = 0.3
+"""Seconds after a prompt until checks which run something may: another command may come at once."""
 
 SIGN = {"passed": "✓", "failed": "○", "waiting": "·", "running": "…", "error": "!"}
 WORD = {
@@ -70,6 +79,13 @@ def as_items(verdict: Verdict) -> list[dict[str, Any]]:
             }
         )
     return items
+
+
+def _time_of(file: Path) -> int:
+    try:
+        return file.stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def stop_all() -> None:
@@ -126,6 +142,8 @@ class Checklist(anywidget.AnyWidget):
         self._stop = threading.Event()
         self._look_now = threading.Event()
         self._work = threading.Lock()
+        self._told = _time_of(signal_file(live))
+        self._seen = glance(live)
         older = _live.get(exercise.id)
         if older is not None:
             older.stop()
@@ -145,9 +163,10 @@ class Checklist(anywidget.AnyWidget):
 
     def _watch(self) -> None:
         before: list[Any] | None = None
+        prompt = False
         while not self._stop.is_set():
-            self._look_now.wait(self._period if self.visible else max(self._period, UNSEEN_PERIOD))
-            self._look_now.clear()
+            untried = any(task["state"] == "running" for task in self.tasks)
+            prompt = self._wait(STILL if prompt and untried else None)
             if self._stop.is_set():
                 return
             if self.busy:
@@ -158,6 +177,30 @@ class Checklist(anywidget.AnyWidget):
                 if untried and before == self.tasks:  # still since the last look
                     self._look(acting=True)
                 before = self.tasks
+
+    def _wait(self, seconds: float | None) -> bool:
+        """Wait until it is worth looking; True if it is because a prompt returned."""
+        signal, period, glances = signal_file(self._workspace), self._period, GLANCES
+        if not self.visible:
+            period, glances = max(period, UNSEEN_PERIOD), 1
+        if seconds is not None:
+            period, glances = seconds, 1
+        next_glance = time.monotonic() + period
+        while not self._look_now.wait(PROMPT_PERIOD if self.visible else period):
+            told = _time_of(signal)
+            if told != self._told and self.visible:
+                self._told = told
+                return True
+            if time.monotonic() >= next_glance:
+                glances -= 1
+                next_glance += period
+                seen = glance(self._workspace)
+                if glances <= 0 or seen != self._seen:
+                    self._seen = seen
+                    break
+        self._look_now.clear()
+        self._told = _time_of(signal)
+        return False
 
     def _look(self, *, acting: bool) -> None:
         """Look once. What goes wrong is said in the list and never ends the thread."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from autograder import folder, report, runner
+from autograder import changes, folder, report, runner
 from autograder.exceptions import CourseError, UsageError
 from autograder.exercise import Exercise, find_exercise
 from autograder.jupyter.words import note, quiet_stderr, show
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "begin",
+    "changed",
     "check",
     "checking",
     "close",
@@ -81,7 +82,9 @@ def open_shell() -> Shell:
         close_shell()
         note("This is a new shell, since the workspace was started over.")
     if _state.shell is None:
-        _state.shell = live.sandbox.shell(live.place, limits=Limits(wall_seconds=None))  # the cell keeps the time
+        hear = changes.Observer(live, "cell").hear
+        # the cell keeps the time
+        _state.shell = live.sandbox.shell(live.place, limits=Limits(wall_seconds=None), hear=hear)
         _state.shell_of = mark
     return _state.shell
 
@@ -165,6 +168,12 @@ def start_over(exercise: Exercise) -> folder.LiveWorkspace:
         live = folder.reset(exercise)
     _enter(live)
     return live
+
+
+def changed(last: int = 1) -> None:
+    """Show what the last command changed, inside and outside of the project; with a number, the last so many commands."""
+    steps = changes.last(here(), max(1, int(last)))
+    show({"text/plain": changes.as_text(steps), "text/html": changes.as_html(steps)})
 
 
 def hint(task: int | None = None) -> None:
