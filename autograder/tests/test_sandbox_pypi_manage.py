@@ -10,7 +10,7 @@ import pytest
 from autograder.sandbox import Limits, Place, Sandbox
 from index_clients import needs_uv
 from index_publishing import wheel
-from sandbox_places import new_place, sandbox_of
+from sandbox_places import TIERS, new_place, sandbox_of
 
 PUBLISHING = r"""
 set -e
@@ -26,7 +26,7 @@ python -m pip list --format freeze | grep -i pypi-manage || echo "no distributio
 """
 
 
-@pytest.fixture(params=["strong", "basic"])
+@pytest.fixture(params=TIERS)
 def sandbox(request: pytest.FixtureRequest) -> Sandbox:
     """A sandbox of each tier."""
     return sandbox_of(request.param)

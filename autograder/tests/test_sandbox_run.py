@@ -1,4 +1,4 @@
-"""One command to its end, in both tiers, with the real index."""
+"""One command to its end, in each tier, with the real index."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def test_the_environment_is_built_from_nothing(sandbox: Sandbox, place: Place) -
     }
     assert "wrong" not in text
     done = bash(sandbox, place, "cat /proc/[0-9]*/environ 2>/dev/null | grep -ac sesame")
-    if sandbox.tier == "strong":
+    if sandbox.tier != "basic":
         assert done.output.strip() == "0"
 
 

@@ -1,4 +1,4 @@
-"""The shell behind %%shell cells, in both tiers."""
+"""The shell behind %%shell cells, in each tier."""
 
 from __future__ import annotations
 
@@ -209,7 +209,7 @@ def test_a_cell_cannot_hold_nul(shell: Shell) -> None:
 
 def test_close_kills_everything(sandbox: Sandbox, place: Place) -> None:
     """When the notebook is closed nothing runs on; closing twice is nothing special."""
-    mark = f"{500_000 + os.getpid() % 100_000}.{1 if sandbox.tier == 'strong' else 2}5"
+    mark = f"{500_000 + os.getpid() % 100_000}.{TIERS.index(sandbox.tier)}5"
     shell = sandbox.shell(place)
     cell(shell, f"setsid -f sleep {mark}; sleep {mark} & disown; sleep 0.5")
     assert len(alive(mark)) == 2

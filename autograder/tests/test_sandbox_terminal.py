@@ -1,4 +1,4 @@
-"""The sandboxed terminal, through a real pseudo-terminal, in both tiers."""
+"""The sandboxed terminal, through a real pseudo-terminal, in each tier."""
 
 from __future__ import annotations
 
@@ -195,7 +195,7 @@ def test_history_is_kept(sandbox: Sandbox, place: Place) -> None:
 def test_nothing_can_type_into_the_terminal(sandbox: Sandbox, terminal: Terminal) -> None:
     """TIOCSTI would let a program type a command for the shell outside."""
     said = terminal.command("python -c 'import fcntl; fcntl.ioctl(0, 0x5412, b\"x\")' 2>&1 | tail -1")
-    if sandbox.tier == "strong":
+    if sandbox.tier != "basic":
         assert "Operation not permitted" in said
 
 
@@ -218,7 +218,7 @@ def test_a_command_instead_of_bash(sandbox: Sandbox, place: Place) -> None:
 def test_closing_the_window_ends_everything(sandbox: Sandbox, place: Place, how: str) -> None:
     """No process survives its terminal, however it ends."""
     number = ["hang up", "terminate", "kill"].index(how)
-    mark = f"{600_000 + os.getpid() % 100_000}.{1 if sandbox.tier == 'strong' else 2}{number}"
+    mark = f"{600_000 + os.getpid() % 100_000}.{TIERS.index(sandbox.tier)}{number}"
     terminal = Terminal(sandbox.tier, place.project.parent)
     try:
         terminal.expect("learner@")

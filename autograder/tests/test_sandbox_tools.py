@@ -1,4 +1,4 @@
-"""The sandbox's tools: installed once from a lock, and used by learners on their own things, offline, in both tiers."""
+"""The sandbox's tools: installed once from a lock, and used by learners on their own things, offline, in each tier."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ def ground() -> Iterator[Path]:
         ignored = shutil.ignore_patterns("__pycache__", "catalog", "jupyter")
         shutil.copytree(source, folder / "packages" / source.name, ignore=ignored)
     subprocess.run(["chmod", "-R", "a+rX", str(folder)], check=True)
-    for made in ("strong", "basic", "cache"):
+    for made in (*TIERS, "cache"):
         (folder / made).mkdir()
         os.chown(folder / made, int(NOBODY), int(NOBODY))
     yield folder

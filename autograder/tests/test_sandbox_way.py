@@ -17,7 +17,7 @@ from autograder.sandbox import Completed, Limits, Place, Sandbox, choose
 from autograder.sandbox.strong import StrongSandbox, find_bubblewrap
 from autograder.sandbox.tools import tools
 from autograder.sandbox.way import Way
-from sandbox_places import new_place, sandbox_of
+from sandbox_places import TIERS, new_place, sandbox_of
 
 WAYS = ["names", "proxy in a namespace", "proxy"]
 PROJECT = """\
@@ -238,7 +238,7 @@ def test_only_the_sandbox_trusts_it(sandbox: Sandbox, place: Place) -> None:
         assert len(lines) == 4
 
 
-@pytest.mark.parametrize("tier", ["strong", "basic"])
+@pytest.mark.parametrize("tier", TIERS)
 def test_without_doors_the_settings_name_the_bare_address(tmp_path: Path, tier: str) -> None:
     """Both pip and uv still work as typed; nothing is trusted, and no variable speaks of a proxy."""
     sandbox_of(tier)
