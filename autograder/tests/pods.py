@@ -1,4 +1,4 @@
-"""Put a command where a Kubernetes pod would have it; as a program: `pods.py P0|P1 [--without WORD]… [--uid N] -- COMMAND…`.
+"""Put a command where a Kubernetes pod would have it; as a program: `pods.py P0|P1 [--without WORD]… [--show PATH]… [--uid N] -- COMMAND…`.
 
 | profile | what it is |
 | --- | --- |
@@ -8,7 +8,8 @@
 `--without landlock` makes Landlock's calls look as on a kernel that lacks them, `--without seccomp` refuses further filters,
 `--without rules` refuses each rule of Landlock: for tests which must see a tier *not* claimed.
 
-Started by root, the command runs as user 1000, before whom `/root` hides all but this interpreter; started by anyone else, in a user namespace.
+Started by root, the command runs as user 1000, in a user namespace otherwise.
+What lies in folders which that user can't enter, such as root's own, is shown nevertheless if it is this interpreter or named by `--show`.
 Not imitated: AppArmor, gVisor, a network of its own, control groups.
 
 Sources: the OCI runtime specification's defaults for masked and read-only paths; the list of system calls which moby's
@@ -109,9 +110,12 @@ _MS_RDONLY, _MS_NOSUID, _MS_NODEV, _MS_NOEXEC, _MS_REMOUNT, _MS_BIND, _MS_REC, _
 _PR_SET_PDEATHSIG, _PR_SET_SECCOMP, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS = 1, 22, 24, 38
 
 
-def pod_command(profile: str, *, without: Sequence[str] = (), uid: int = UID) -> list[str]:
-    """Give what to write before a command so that it runs in a pod."""
+def pod_command(
+    profile: str, *, without: Sequence[str] = (), show: Sequence[str | Path] = (), uid: int = UID
+) -> list[str]:
+    """Give what to write before a command so that it runs in a pod; `show` names what it must reach."""
     words = [word for one in without for word in ("--without", one)]
+    words += [word for one in show for word in ("--show", str(one))]
     return [sys.executable, "-I", "-S", str(Path(__file__)), profile, *words, "--uid", str(uid), "--"]
 
 
@@ -210,16 +214,19 @@ def _mask_proc() -> None:
         _mount("tmpfs", "/sys/firmware", "tmpfs", _MS_RDONLY)
 
 
-def _show_interpreter() -> None:
-    """Let user 1000 reach the interpreter that runs the tests where it lies in root's own folder."""
-    prefix = os.path.realpath(sys.base_prefix)
-    if not prefix.startswith("/root/"):
-        return
-    kept = os.open(prefix, os.O_PATH)
-    _mount("tmpfs", "/root", "tmpfs", _MS_NOSUID | _MS_NODEV, "mode=755")
-    Path(prefix).mkdir(parents=True)
-    _mount(f"/proc/self/fd/{kept}", prefix, "", _MS_BIND)
-    os.close(kept)
+def _show(paths: Sequence[str]) -> None:
+    """Let user 1000 reach these paths, and nothing else of the folders which it may not enter."""
+    hidden: dict[Path, list[tuple[Path, int]]] = {}
+    for path in {Path(one).resolve() for one in paths}:
+        shut = [above for above in reversed(path.parents) if not above.stat().st_mode & 0o001]
+        if shut:
+            hidden.setdefault(shut[0], []).append((path, os.open(path, os.O_PATH)))
+    for shut_folder, below in hidden.items():
+        _mount("tmpfs", str(shut_folder), "tmpfs", _MS_NOSUID | _MS_NODEV, "mode=755")
+        for path, kept in below:
+            path.mkdir(parents=True, exist_ok=True)
+            _mount(f"/proc/self/fd/{kept}", str(path), "", _MS_BIND | _MS_REC)
+            os.close(kept)
 
 
 def _drop(uid: int, program: bytes) -> None:
@@ -271,10 +278,12 @@ def _guarded(work: Callable[[], int]) -> int:
 def main(arguments: list[str]) -> int:
     """Do as asked; the command's own exit status, or 125 where no pod can be made."""
     mine, command = arguments[: arguments.index("--")], arguments[arguments.index("--") + 1 :]
-    profile, without, uid = mine[0], [], UID
+    profile, without, show, uid = mine[0], [], [sys.base_prefix], UID
     for option, value in zip(mine[1::2], mine[2::2], strict=True):
         if option == "--without":
             without.append(value)
+        elif option == "--show":
+            show.append(value)
         else:
             uid = int(value)
     if profile not in ("P0", "P1") or set(without) - set(WITHOUT):
@@ -286,7 +295,7 @@ def main(arguments: list[str]) -> int:
         _mount("none", "/", "", _MS_REC | _MS_PRIVATE)
         _mask_proc()
         if as_root:
-            _show_interpreter()
+            _show(show)
         _drop(uid, program)
         return _init(command)
 
