@@ -163,7 +163,7 @@ def entry_of(classroom: Classroom, exercise: Exercise, one: Standing, master: Ma
         snapshot, text = None, None
     if snapshot is not None and fingerprint(snapshot) != handed.snapshot:
         return None
-    mark = Mark(handed.key, handed.snapshot)
+    mark = Mark(one.result.told if one.result is not None else "", handed.snapshot)
     notebook, scores = graded_notebook(exercise, text, master, one.graded, mark)
     files = {f"{exercise.id}.ipynb": to_text(notebook).encode()}
     if snapshot is not None:

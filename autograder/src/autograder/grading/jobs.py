@@ -65,6 +65,13 @@ class Result:
     """How long it took, on the clock on the wall."""
     worker: str = ""
     """Who did it."""
+    trouble: str = ""
+    """Our own bug's traceback, for whoever mends it."""
+
+    @property
+    def told(self) -> str:
+        """Hash what is told of the submission, the verdict or the error: 64 hexadecimal digits."""
+        return hashlib.sha256((self.verdict or self.error).encode()).hexdigest()
 
     def as_json(self) -> dict[str, Any]:
         """Give the record that travels."""
@@ -75,7 +82,7 @@ class Result:
             "ours": self.ours,
             "seconds": round(self.seconds, 3),
             "worker": self.worker,
-        }
+        } | ({"trouble": self.trouble} if self.trouble else {})
 
     @classmethod
     def from_json(cls, record: Any) -> Result:

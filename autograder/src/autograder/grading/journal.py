@@ -25,6 +25,7 @@ class Journal:
         """Read what is there; a line that was half written, or damaged, counts as one that never was."""
         self.path = path
         self._places: dict[str, tuple[int, int]] = {}
+        self._told: dict[str, tuple[int, int]] = {}
         path.parent.mkdir(parents=True, exist_ok=True)
         new = not path.exists()
         self._file = path.open("ab+", buffering=0)
@@ -50,8 +51,10 @@ class Journal:
             for line in file:
                 if not line.endswith(b"\n"):
                     break
-                if (result := _read(line)) is not None and not result.ours:
-                    self._places[result.key] = (self._end, len(line))
+                if (result := _read(line)) is not None:
+                    self._told[result.told] = (self._end, len(line))
+                    if not result.ours:
+                        self._places[result.key] = (self._end, len(line))
                 self._end += len(line)
 
     def __len__(self) -> int:
@@ -64,7 +67,13 @@ class Journal:
 
     def get(self, key: str) -> Result | None:
         """Give the result of a job that was done; None if it was not, or ended through a fault of ours."""
-        place = self._places.get(key)
+        return self._at(self._places.get(key))
+
+    def find(self, told: str) -> Result | None:
+        """Give a result that told just this, see `Result.told`, whenever it was; None if none did."""
+        return self._at(self._told.get(told))
+
+    def _at(self, place: tuple[int, int] | None) -> Result | None:
         return _read(os.pread(self._file.fileno(), place[1], place[0])) if place else None
 
     def add(self, result: Result) -> None:

@@ -48,8 +48,8 @@ class Master:
 class Mark:
     """What a graded notebook says of its own making."""
 
-    key: str
-    """Of the result it shows, as `jobs.key_of` gives it; empty if nothing could be graded."""
+    told: str
+    """Of the result it shows, see `jobs.Result.told`; empty if the gate refused it."""
     snapshot: str
     """The SHA-256 of the snapshot, in hexadecimal; empty if there was none."""
 
@@ -147,7 +147,7 @@ def graded_notebook(
     `submitted` is the notebook that was handed in, None if there is none.
     """
     notebook = rebuild(read_cells(submitted), master)
-    notebook["metadata"][_MARK] = {"key": mark.key, "snapshot": mark.snapshot}
+    notebook["metadata"][_MARK] = {"told": mark.told, "snapshot": mark.snapshot}
     tasks = {f"task-{number}": one for number, one in graded.items()}
     points = master.points
     scores: dict[str, float | None] = {}
@@ -179,7 +179,7 @@ def mark_of(data: bytes) -> Mark | None:
     """Read what a graded notebook says of its own making; None if it is none of ours."""
     try:
         mark = json.loads(data)["metadata"][_MARK]
-        return Mark(str(mark["key"]), str(mark["snapshot"]))
+        return Mark(str(mark["told"]), str(mark["snapshot"]))
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
 

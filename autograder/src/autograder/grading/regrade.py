@@ -61,7 +61,7 @@ def change_of(row: Row | None, shown: bytes | None, entry: Entry, journal: Journ
 
 def _checks(mark: Mark | None, journal: Journal) -> dict[str, Mapping[str, Any]] | str:
     """Give each check's end, by name; or the sentence why there is no verdict."""
-    result = journal.get(mark.key) if mark is not None and mark.key else None
+    result = journal.find(mark.told) if mark is not None and mark.told else None
     if result is None:
         return ""
     if not result.verdict:

@@ -9,14 +9,17 @@ from __future__ import annotations
 import os
 import socket
 import time
+import traceback
 
 from autograder.exceptions import SnapshotError, UsageError
 from autograder.exercise import find_exercises
 from autograder.grading.jobs import UNSAFE, Job, Result, key_of
 from autograder.runner import check_snapshot
-from autograder.verdict import Verdict
 
 __all__ = ["work"]
+
+MOST_TROUBLE = 10_000
+"""Of a traceback, in characters; its end says most."""
 
 
 def work(job: Job, *, verify: bool = True) -> Result:
@@ -27,8 +30,8 @@ def work(job: Job, *, verify: bool = True) -> Result:
     start = time.perf_counter()
     worker = f"{socket.gethostname()}:{os.getpid()}"
 
-    def done(verdict: str = "", error: str = "", *, ours: bool = False) -> Result:
-        return Result(job.key, verdict, error, ours, time.perf_counter() - start, worker)
+    def done(verdict: str = "", error: str = "", *, ours: bool = False, trouble: str = "") -> Result:
+        return Result(job.key, verdict, error, ours, time.perf_counter() - start, worker, trouble[-MOST_TROUBLE:])
 
     exercise = next((one for one in find_exercises() if one.id == job.exercise), None)
     if exercise is None or job.unsafe not in UNSAFE:
@@ -50,13 +53,10 @@ def work(job: Job, *, verify: bool = True) -> Result:
         sentence = (
             f"Our grader broke ({type(error).__name__}). This is our bug and costs you nothing: a human will look."
         )
-        return done(error=sentence, ours=True)
+        return done(error=sentence, ours=True, trouble=traceback.format_exc())
     if verdict.exercise.id != job.exercise:
         return done(
             error=f"The snapshot that was submitted is one of {verdict.exercise.id}. Submit the one of this exercise."
         )
-    return done(verdict.to_json(), ours=_troubled(verdict))
-
-
-def _troubled(verdict: Verdict) -> bool:
-    return verdict.state == "error"
+    trouble = "\n".join(outcome.trouble for task in verdict.tasks for outcome in task.outcomes if outcome.trouble)
+    return done(verdict.to_json(), ours=verdict.state == "error", trouble=trouble)
