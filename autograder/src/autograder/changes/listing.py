@@ -167,9 +167,6 @@ def take(live: LiveWorkspace, before: Listing | None = None) -> Listing:
     """List a workspace; texts of files that are as they were are taken from the listing `before`."""
     files: dict[str, Stamp] = {}
     whole = all(_scan(prefix, top, files) for prefix, top in _tops(live))
-    files = {
-        path.encode("utf-8", "replace").decode() if not path.isascii() else path: stamp for path, stamp in files.items()
-    }
     found = Listing(live.made, files, whole=whole)
     if whole:
         found.texts = _texts(live, files, before)
@@ -202,17 +199,21 @@ def glance(live: LiveWorkspace) -> frozenset[tuple[str, int, int]]:
 def _texts(live: LiveWorkspace, files: Mapping[str, Stamp], before: Listing | None) -> dict[str, str]:
     kept: dict[str, str] = {}
     skipped = (*environments_in(files), "project/.git/")
-    room = ALL_TEXTS
+    top, room = live.project, ALL_TEXTS
     for path, stamp in files.items():
         if not path.startswith("project/"):
             break  # the project comes first
-        if not stat.S_ISREG(stamp[0]) or stamp[1] > LARGEST_TEXT or path.startswith(skipped) or path.endswith(_PRIVATE):
+        if not stat.S_ISREG(stamp[0]) or stamp[1] > LARGEST_TEXT or path.startswith(skipped):
+            continue
+        if "/site-packages/" in path or path.endswith(_PRIVATE):
             continue
         if len(kept) >= MOST_TEXTS or room < stamp[1]:
             break
-        if before is not None and path in before.texts and before.files.get(path) == stamp:
-            kept[path] = before.texts[path]
-        elif (text := read_small(real_path(live, path))) is not None:
+        if before is not None and before.files.get(path) == stamp:
+            text = before.texts.get(path)
+        else:
+            text = read_small(top / path.removeprefix("project/"))
+        if text is not None:
             kept[path] = text
         room -= stamp[1]
     return kept
