@@ -126,8 +126,8 @@ class Stage:
             for folder in (project, home, system, published):
                 folder.mkdir()
             make_system(system)
-            # the basic tier can't show a folder elsewhere than where it is
-            root = None if box.tier == "basic" else self.tree.facts.root
+            # without namespaces a folder can't be shown elsewhere than where it is
+            root = self.tree.facts.root if box.tier in ISOLATING else None
             place = Place(project, home, system, root=root, published=published)
             self.missing = restore(
                 self.tree,
