@@ -12,6 +12,7 @@ from __future__ import annotations
 
 __all__ = ["Known", "KnownWheel", "PackageIndex"]
 
+import functools
 import hashlib
 import socket
 from collections.abc import Callable, Sequence
@@ -86,6 +87,11 @@ class PackageIndex:
     def projects(self) -> list[str]:
         """The normalised names of all projects on the twin of PyPI, sorted."""
         return list(self._sites["pypi"])
+
+    @functools.cached_property
+    def mark(self) -> str:
+        """Name what is on offer: another mark means other files."""
+        return hashlib.sha256("\n".join([self._store.tables.name, *sorted(self._by_hash)]).encode()).hexdigest()
 
     def files(self, name: str, site: str = "pypi") -> list[IndexFile]:
         """Give the files of a project on one index, oldest version first; empty if it has no such project."""

@@ -96,7 +96,7 @@ def empty_folder(folder: Path) -> None:
 def make_system(folder: Path, pythons: Pythons = PLAIN, beyond: Mapping[str, Plan] | None = None) -> None:
     """Make one workspace's system Python as new, in place: what was installed into it before is gone.
 
-    `beyond` says, by part (see `writable_parts`), what shall stand there besides: what an exercise starts with.
+    `beyond` says, by part (see `system_plan`), what shall stand there besides: what an exercise starts with.
 
     Raises:
         SandboxError: it can't be made, with the reason.
@@ -130,7 +130,8 @@ def _make(folder: Path, beyond: Mapping[str, Plan]) -> None:
     if pythons.second:
         second, prefix = choose_second(folder), folder / "second"
         (prefix / "lib" / second.base.name).mkdir(parents=True, exist_ok=True)
-        _make_parts(prefix, second.seed, second.base.name, _second_home(folder, home), {}, main=False)
+        more = {part.removeprefix("second/"): plan for part, plan in beyond.items() if part.startswith("second/")}
+        _make_parts(prefix, second.seed, second.base.name, _second_home(folder, home), more, main=False)
         _link_library(second.seed, prefix, second.base.name, "")
     elif (folder / "second").exists():
         _clear(folder / "second")
@@ -165,9 +166,13 @@ def _make_parts(
     sweep(folder)
 
 
-def system_plan(home: PurePosixPath) -> dict[str, Plan]:
-    """Plan the three folders of a new system Python whose executables commands find in `home`."""
-    return _parts(seed(), own_base().name, home)
+def system_plan(folder: Path, home: PurePosixPath) -> dict[str, Plan]:
+    """Plan the folders that are the learner's, of a new system Python, by part; `home` is where commands find its executables."""
+    planned = _parts(seed(), own_base().name, home)
+    if (second := second_of(folder)) is not None:
+        parts = _parts(second.seed, second.base.name, _second_home(folder, home), main=False)
+        planned |= {f"second/{part}": plan for part, plan in parts.items()}
+    return planned
 
 
 def _parts(source: Path, name: str, home: PurePosixPath, *, main: bool = True) -> dict[str, Plan]:

@@ -1,0 +1,48 @@
+"""A learner's workspaces on this machine: begun, opened again, reset.
+
+::
+
+    labs/06-virtual-environments/                      the workspace, which the learner sees and edits
+    labs/.wheelhouse/06-virtual-environments/home/     their HOME in the sandbox
+    labs/.wheelhouse/06-virtual-environments/system/   the system Python's own parts, which they may pollute
+    labs/.wheelhouse/06-virtual-environments/published/   what they published to the index, and its journal
+    labs/.wheelhouse/06-virtual-environments/before-reset/   their work before the last reset
+    labs/.wheelhouse/06-virtual-environments/workspace.json   written last: without it the workspace was never finished
+    labs/.wheelhouse/current                           the workspace begun last, which a new shell opens
+
+`live` opens them, `making` begins and resets, `start` keeps how an exercise starts, `moving` removes what a learner left,
+`looking` sees whether anything changed.
+"""
+
+from __future__ import annotations
+
+from autograder.folder.live import (
+    LiveWorkspace,
+    current,
+    index,
+    open_workspace,
+    sandbox,
+    submit_folder,
+    undisturbed,
+)
+from autograder.folder.looking import signature
+from autograder.folder.making import SCRATCH, begin, begin_free, reset
+from autograder.folder.moving import empty as _empty
+from autograder.folder.moving import remove_tree
+
+__all__ = [
+    "SCRATCH",
+    "LiveWorkspace",
+    "_empty",
+    "begin",
+    "begin_free",
+    "current",
+    "index",
+    "open_workspace",
+    "remove_tree",
+    "reset",
+    "sandbox",
+    "signature",
+    "submit_folder",
+    "undisturbed",
+]

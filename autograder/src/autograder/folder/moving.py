@@ -1,0 +1,78 @@
+"""Move and remove what a learner left, whatever it is: deep, unwritable, too much, in use."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from autograder.sandbox.plan import discard, remove
+
+__all__ = ["empty", "move_aside", "move_contents", "real_folder", "remove_tree"]
+
+_MANY = 2000
+
+
+def remove_tree(folder: Path) -> None:
+    """Remove a folder whatever a learner left in it: unwritable folders, trees too deep for `shutil.rmtree`."""
+    remove(folder)
+
+
+def real_folder(folder: Path, rubbish: Path) -> None:
+    """See to it that a folder is there, is one and can be written to; where it is already, it stays the same folder.
+
+    What stood in its place, a link or a file, goes.
+    """
+    if folder.is_symlink() or not folder.is_dir():
+        discard(folder, rubbish)
+        folder.mkdir(parents=True)
+    folder.chmod(folder.stat().st_mode | stat.S_IRWXU)
+
+
+def move_contents(source: Path, target: Path) -> None:
+    """Move all that is in a folder into another one on the same disk, but not the folder: a shell open in it shall see what comes next.
+
+    A name that the other has already gets a number. Where there are thousands of names, the folder is moved as a whole,
+    since each takes its time: `source` is another folder then.
+    """
+    if not source.is_dir() or source.is_symlink():
+        return
+    source.chmod(source.stat().st_mode | stat.S_IRWXU)
+    names = os.listdir(source)
+    if len(names) > _MANY:
+        _move(source, target / source.name)
+        source.mkdir()
+        return
+    for name in names:
+        _move(source / name, target / name)
+
+
+def _move(path: Path, target: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        path.chmod(path.stat().st_mode | stat.S_IRWXU)  # a folder that may not be written to can't be moved
+    path.rename(_free(target, " "))
+
+
+def _free(path: Path, between: str) -> Path:
+    """Give this path, or one with a number if something stands there."""
+    number, free = 1, path
+    while os.path.lexists(free):
+        number += 1
+        free = path.with_name(f"{path.name}{between}{number}")
+    return free
+
+
+def move_aside(folder: Path) -> None:
+    """Keep what isn't ours and has a workspace's name under another one."""
+    if os.path.lexists(folder):
+        number = 1
+        while os.path.lexists(aside := folder.with_name(f"{folder.name}.before-{number}")):
+            number += 1
+        folder.rename(aside)
+
+
+def empty(folder: Path) -> None:
+    """Make a folder empty, or make it; where it is already, it stays the same folder."""
+    real_folder(folder, folder.parent)
+    for entry in list(folder.iterdir()):
+        discard(entry, folder.parent, 60.0)
