@@ -37,33 +37,39 @@ def inside() -> Iterator[int]:
     process.wait()
 
 
+def listen_once(process: int, port: int) -> socket.socket | None:
+    """Ask for one port."""
+    listeners = listen_inside(process, port)
+    return listeners[0] if listeners else None
+
+
 def test_a_socket_comes_back_that_listens_there(inside: int) -> None:
     """Not in our own network: the port is free here before and after, and can be taken there once only."""
-    with listen_inside(inside, TLS_PORT) or pytest.fail("none came") as listener:
+    with listen_once(inside, TLS_PORT) or pytest.fail("none came") as listener:
         assert listener.getsockname() == ("127.0.0.1", TLS_PORT)
         assert listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) == 1
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", TLS_PORT), 5)
-        assert listen_inside(inside, TLS_PORT) is None
-    again = listen_inside(inside, TLS_PORT)
+        assert listen_once(inside, TLS_PORT) is None
+    again = listen_once(inside, TLS_PORT)
     assert again is not None
     again.close()
 
 
 def test_what_cannot_be_entered_gives_none() -> None:
     """Our own network is not ours to enter from below; and a process may be gone."""
-    assert listen_inside(os.getpid(), 0) is None
-    assert listen_inside(2**22 + 1, TLS_PORT) is None
+    assert listen_once(os.getpid(), 0) is None
+    assert listen_once(2**22 + 1, TLS_PORT) is None
 
 
 def test_a_killed_helper_is_replaced(inside: int) -> None:
     """At the next request at the latest."""
-    assert listen_inside(inside, TLS_PORT) is not None
+    assert listen_once(inside, TLS_PORT) is not None
     keeper = ports._doorkeeper
     assert keeper is not None
     os.kill(keeper._process.pid, signal.SIGKILL)
     keeper._process.wait()
-    listener = listen_inside(inside, TLS_PORT + 1)
+    listener = listen_once(inside, TLS_PORT + 1)
     assert listener is not None
     listener.close()
     assert ports._doorkeeper is not keeper
@@ -71,18 +77,18 @@ def test_a_killed_helper_is_replaced(inside: int) -> None:
 
 def test_a_fork_has_a_helper_of_its_own(inside: int) -> None:
     """Two processes that talked to one would get each other's answers."""
-    listener = listen_inside(inside, 900)
+    listener = listen_once(inside, 900)
     assert listener is not None
     child = os.fork()
     if child == 0:
         try:
-            mine = listen_inside(inside, 901)
+            mine = listen_once(inside, 901)
             os._exit(0 if mine is not None and mine.getsockname()[1] == 901 else 1)
         except BaseException:
             os._exit(2)
     _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == 0
-    assert listen_inside(inside, 902) is not None
+    assert listen_once(inside, 902) is not None
     listener.close()
 
 
@@ -131,3 +137,15 @@ def test_nobody_inside_gets_the_right(tmp_path: Path) -> None:
     )
     assert "0000000000000000" in done.output
     assert "Permission denied" in done.output
+
+
+def test_several_ports_come_together_or_not_at_all(inside: int) -> None:
+    """One that is taken spoils the lot, and none of it stays open."""
+    first, second = listen_inside(inside, 903, 904) or pytest.fail("none came")
+    assert (first.getsockname()[1], second.getsockname()[1]) == (903, 904)
+    first.close()
+    assert listen_inside(inside, 903, 904) is None
+    again = listen_once(inside, 903)
+    assert again is not None
+    for listener in (again, second):
+        listener.close()

@@ -1,10 +1,10 @@
-"""A helper outside every sandbox: enters a sandbox's network, listens there on a port below 1024, and hands the socket back.
+"""A helper outside every sandbox: enters a sandbox's network, listens there, also on ports below 1024, and hands the sockets back.
 
 Those inside have no right to such a port, and never get it. Only a process without other threads can enter a user namespace,
 and it can't come back (man 2 setns); so this one waits, and for each request a child of it goes and ends.
 
-Run by the system Python with `-I -S`, outside the package. Its one argument is the descriptor of a socket; a request is a port
-with the descriptor of a network namespace, its answer "l" with the descriptor of a listening socket, or "e" and the reason.
+Run by the system Python with `-I -S`, outside the package. Its one argument is the descriptor of a socket; a request is some
+ports with the descriptor of a network namespace, its answer "l" with the descriptors of listening sockets, or "e" and the reason.
 It ends when the other side of the socket is closed.
 """
 
@@ -24,6 +24,7 @@ __all__ = ["main"]
 
 _USER, _NETWORK = 0x10000000, 0x40000000  # CLONE_NEWUSER, CLONE_NEWNET
 _OWNER_OF_NAMESPACE = 0xB701  # NS_GET_USERNS (man 2 ioctl_ns)
+_IP_FREEBIND = 15  # the sandbox may be so young that its loopback device has no address yet
 
 
 def _enter(namespace: int, kind: int) -> None:
@@ -37,24 +38,28 @@ def _enter(namespace: int, kind: int) -> None:
         raise OSError(number, os.strerror(number))
 
 
-def _listen(network: int, port: int) -> Any:
+def _listen(network: int, ports: list[int]) -> list[Any]:
     _enter(fcntl.ioctl(network, _OWNER_OF_NAMESPACE), _USER)
     _enter(network, _NETWORK)
-    listener = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
-    listener.setsockopt(_socket.SOL_SOCKET, _socket.SO_REUSEADDR, 1)
-    listener.bind(("127.0.0.1", port))
-    listener.listen(128)
-    return listener
+    listeners = []
+    for port in ports:
+        listener = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
+        listener.setsockopt(_socket.SOL_SOCKET, _socket.SO_REUSEADDR, 1)
+        listener.setsockopt(_socket.IPPROTO_IP, _IP_FREEBIND, 1)
+        listener.bind(("127.0.0.1", port))
+        listener.listen(128)
+        listeners.append(listener)
+    return listeners
 
 
-def _serve(channel: Any, network: int, port: int) -> None:
+def _serve(channel: Any, network: int, ports: list[int]) -> None:
     """Answer one request, in a child."""
     try:
-        listener = _listen(network, port)
+        listeners = _listen(network, ports)
     except Exception as error:
         channel.send(b"e" + str(error).encode("utf-8", "replace")[:200])
     else:
-        descriptors = array.array("i", [listener.fileno()])
+        descriptors = array.array("i", [listener.fileno() for listener in listeners])
         channel.sendmsg([b"l"], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, descriptors)])
 
 
@@ -65,7 +70,7 @@ def main() -> None:
         import ctypes  # noqa: F401  once here, not in each child
     while True:
         try:
-            asked, passed, _, _ = channel.recvmsg(16, _socket.CMSG_SPACE(4))
+            asked, passed, _, _ = channel.recvmsg(64, _socket.CMSG_SPACE(4))
         except OSError:
             return
         if not asked:
@@ -76,7 +81,7 @@ def main() -> None:
         child = os.fork()
         if child == 0:
             try:
-                _serve(channel, descriptors[0], int(asked))
+                _serve(channel, descriptors[0], [int(word) for word in asked.split()])
             finally:
                 os._exit(0)
         os.waitpid(child, 0)

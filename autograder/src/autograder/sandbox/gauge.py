@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-__all__ = ["Gauge", "Usage", "available_memory", "descendants", "shares"]
+__all__ = ["Gauge", "Usage", "available_memory", "children", "descendants", "shares"]
 
 _MOST = 20_000
 """More processes than any bound allows; what is beyond is not counted."""
@@ -42,19 +42,40 @@ def _read(path: str) -> bytes:
         os.close(descriptor)
 
 
+def children(of: int) -> list[int]:
+    """List the processes that this one's threads have started and not yet buried; empty if it has ended itself.
+
+    Raises:
+        OSError: `/proc` doesn't say it.
+    """
+    found: list[int] = []
+    try:
+        for task in os.listdir(f"/proc/{of}/task"):
+            try:
+                # longer lists than one read gives are those of fork bombs
+                text = _read(f"/proc/{of}/task/{task}/children")
+            except (FileNotFoundError, ProcessLookupError):
+                if os.path.exists(f"/proc/{of}/task/{task}"):  # noqa: PTH110  a kernel made without these lists
+                    raise
+                continue
+            found += map(int, text.rpartition(b" ")[0].split())
+    except (FileNotFoundError, ProcessLookupError):
+        if os.path.exists(f"/proc/{of}/task"):  # noqa: PTH110
+            raise
+    return found
+
+
 def descendants(of: int) -> list[int]:
-    """List the processes below this one, by what `/proc` says of each one's children; empty where it says nothing."""
+    """List the processes below this one, by what `/proc` says of each one's children.
+
+    Raises:
+        OSError: it doesn't say it.
+    """
     waiting, found = [of], list[int]()
     while waiting and len(found) < _MOST:
-        pid = waiting.pop()
-        try:
-            for task in os.listdir(f"/proc/{pid}/task"):
-                # longer lists than one read gives are those of fork bombs
-                children = [*map(int, _read(f"/proc/{pid}/task/{task}/children").rpartition(b" ")[0].split())]
-                waiting += children
-                found += children
-        except OSError:
-            continue
+        below = children(waiting.pop())
+        waiting += below
+        found += below
     return found
 
 

@@ -6,7 +6,7 @@ Its one argument is a file descriptor with a `marshal`led dictionary (`json` wou
     argv, environment, cwd   what to become
     limits                   {name of a resource: (soft, hard)}
     descriptors              {descriptor inside: descriptor now}
-    listener                 (descriptor of a socket to pass the listener out by, port); not in the basic tier
+    listener                 (descriptor of a socket to pass the listener out by, port, 0 for none); not in the basic tier
     terminal                 whether standard input is to become the controlling terminal of a new session
     ignore                   signals to go on ignoring; all others get their default action
     supervise                descriptor of a pipe; not in the strong tier: wait for a byte, stay as supervisor, and when the
@@ -61,17 +61,20 @@ def _set_limits(limits: dict[str, tuple[int, int]]) -> None:
 
 
 def _pass_listener_out(descriptor: int, port: int) -> None:
-    """Listen inside, hand the socket to the server outside, and wait until it serves."""
+    """Listen inside, unless that was done from outside, hand the socket to the server there, and wait until it serves."""
     import _socket
 
     channel = _socket.socket(fileno=descriptor)
-    listener = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
-    listener.setsockopt(_socket.SOL_SOCKET, _socket.SO_REUSEADDR, 1)
-    listener.bind(("127.0.0.1", port))
-    listener.listen(128)
-    descriptors = array.array("i", [listener.fileno()])
-    channel.sendmsg([b"l"], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, descriptors)])
-    listener.close()
+    if port:
+        listener = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
+        listener.setsockopt(_socket.SOL_SOCKET, _socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", port))
+        listener.listen(128)
+        descriptors = array.array("i", [listener.fileno()])
+        channel.sendmsg([b"l"], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, descriptors)])
+        listener.close()
+    else:
+        channel.send(b"l")
     if channel.recv(1) != b"g":  # whoever started us is gone
         os._exit(1)
     channel.close()

@@ -55,8 +55,8 @@ _doorkeeper: _Doorkeeper | None = None
 _one_at_a_time = threading.Lock()
 
 
-def listen_inside(process: int, port: int) -> socket.socket | None:
-    """Give a socket that listens on the loopback address in that process's network; None where that can't be had.
+def listen_inside(process: int, *ports: int) -> list[socket.socket] | None:
+    """Give sockets that listen on these ports of the loopback address in that process's network; None where they can't be had.
 
     Raises:
         SandboxError: the doorkeeper can't be started.
@@ -69,14 +69,17 @@ def listen_inside(process: int, port: int) -> socket.socket | None:
         try:
             network = os.open(f"/proc/{process}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
             try:
-                socket.send_fds(keeper.channel, [str(port).encode()], [network])
+                socket.send_fds(keeper.channel, [" ".join(map(str, ports)).encode()], [network])
             finally:
                 os.close(network)
-            answer, descriptors, _, _ = socket.recv_fds(keeper.channel, 256, 1)
+            answer, descriptors, _, _ = socket.recv_fds(keeper.channel, 256, len(ports))
         except OSError:  # gone, or silent: what it answers later must not be taken for the answer to another
             _doorkeeper = None
             keeper.end()
             return None
-    if answer != b"l" or not descriptors:
+    listeners = [socket.socket(fileno=descriptor) for descriptor in descriptors]
+    if answer != b"l" or len(listeners) != len(ports):
+        for listener in listeners:
+            listener.close()
         return None
-    return socket.socket(fileno=descriptors[0])
+    return listeners

@@ -159,6 +159,8 @@ class Running(ABC):
         """Who looks after its bounds."""
         self.stopped = ""
         """When it has ended: the bound by which the kernel ended it, as a sentence; empty if by none."""
+        self.begun = False
+        """When it has ended: whether the command was ever begun."""
         self.settle: Callable[[], object] = lambda: None
         """Waits until what a shell has told of its last command is heard."""
         self._stopped = False
@@ -182,6 +184,9 @@ class Running(ABC):
             raise SandboxError("Nothing watches over the sandbox's bounds, so nothing is run in it.", "Tell us.")
         return self.watch
 
+    def _was_begun(self) -> bool:
+        return True
+
     def count(self) -> int:
         """Count the processes inside; 0 where that can't be seen."""
         return len(self.seen()[1])
@@ -197,6 +202,7 @@ class Running(ABC):
                 try:
                     self._kill()
                     self._reap()
+                    self.begun = self._was_begun()
                     if self.watch is not None:
                         self.stopped = self.watch.kernels(self._status())
                 finally:
@@ -290,11 +296,13 @@ def collect(running: Running, output: int, limits: Limits) -> Completed:
         status = running.stop()
         size += _drain(output, chunks, limits.output_bytes - size)
         os.close(output)
+    text = b"".join(chunks)[: limits.output_bytes].decode("utf-8", "replace")
     if stopped:
         status = KILLED
+    elif not running.begun:
+        raise SandboxError(f"The sandbox could not be made. {text.strip()}".strip(), "Run `course doctor`.")
     else:
         stopped = running.stopped
-    text = b"".join(chunks)[: limits.output_bytes].decode("utf-8", "replace")
     return Completed(status, text, stopped)
 
 
@@ -317,13 +325,11 @@ def _drain(output: int, chunks: list[bytes], room: int) -> int:
     return taken
 
 
-def receive_listener(channel: socket.socket) -> socket.socket | None:
-    """Take the listening socket that `inner.py` passes out; None if it never comes."""
+def receive_listener(channel: socket.socket) -> tuple[bool, socket.socket | None]:
+    """Wait for `inner.py`: say whether it came, and give the listening socket if it passed one out."""
     channel.settimeout(_PATIENCE)
     try:
         message, descriptors, _, _ = socket.recv_fds(channel, 1, 1)
     except (OSError, TimeoutError):
-        return None
-    if message != b"l" or not descriptors:
-        return None
-    return socket.socket(fileno=descriptors[0])
+        return False, None
+    return message == b"l", socket.socket(fileno=descriptors[0]) if descriptors else None

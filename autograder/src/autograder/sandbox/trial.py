@@ -90,10 +90,11 @@ class _Trial(StrongSandbox):
     def _way(self) -> Way:
         return Way("names", STRONG_PORT)
 
-    def _listen_for_tls(self, init: int) -> None:
-        if (listener := listen_inside(init, TLS_PORT)) is not None:
+    def _listen(self, init: int) -> list[socket.socket]:
+        for listener in listen_inside(init, STRONG_PORT, TLS_PORT) or ():
             self.found_privileged_port = True
             listener.close()
+        return []
 
     def _settle(self, place: Place) -> Path:
         for part in writable_parts():

@@ -98,10 +98,8 @@ class Watch:
             SandboxError: nothing of it can be seen.
         """
         self._running = running
-        if sys.platform == "linux":
-            proc, numbers = running.seen()
-            if not self._gauge.look(proc, [*numbers, running.process.pid] if proc == "/proc" else numbers).processes:
-                raise self._blind("nothing of them is to be seen")
+        if sys.platform == "linux" and not self._gauge.look("/proc", [running.process.pid]).processes:
+            raise self._blind("/proc doesn't show them")
         return self
 
     def begin(self) -> None:
