@@ -177,7 +177,9 @@ class StrongSandbox(CommandSandbox):
         options += self._mounts(place, seed, way)
         environment = {**way.variables(), **launch.environment}
         cwd = str(self.root(place) / launch.cwd)
-        if self._privileged_port and not (launch.terminal or launch.descriptors or launch.ignore):
+        # A shell can't heed again what it was born ignoring, as ^C is while the terminal is handed over.
+        needs_more = launch.terminal or launch.share_session or launch.descriptors or launch.ignore
+        if self._privileged_port and not needs_more:
             options += [part for pair in environment.items() for part in ("--setenv", *pair)]
             first = ["/bin/sh", "-c", _BEGIN, "sh", cwd, *launch.argv]
             return _Start(options, first, [wait, seccomp], go, None)
