@@ -171,10 +171,13 @@ class Observer:
     def _append(self, steps: list[Step]) -> None:
         target = _folder(self._live) / "commands.jsonl"
         lines = "".join(json.dumps(step.as_json()) + "\n" for step in steps)
-        descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(lines)
+        descriptor = os.open(target, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(descriptor, "ab") as file:
             size = file.tell()
+            if size and os.pread(descriptor, 1, size - 1) != b"\n":  # whoever wrote last was killed meanwhile
+                lines = "\n" + lines
+            file.write(lines.encode("ascii"))
+            size += len(lines)
         if size > MOST_BYTES:
             kept = target.read_bytes()[-MOST_BYTES // 2 :].partition(b"\n")[2]
             _write(target, kept.decode("utf-8", "replace"))

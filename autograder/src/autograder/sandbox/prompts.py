@@ -70,8 +70,9 @@ _ANSI = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "e": "\x1b", "E"
 
 def _ansi(match: re.Match[str]) -> str:
     text = match[1]
-    if text[0] in "01234567":
-        return chr(int(text, 8) & 0xFF)
+    if text[0] in "01234567":  # a byte, maybe one of several that make a letter
+        byte = int(text, 8) & 0xFF
+        return chr(byte if byte < 0x80 else 0xDC00 + byte)
     return _ANSI.get(text, text)
 
 
@@ -82,7 +83,8 @@ def _declared(text: str) -> dict[str, str]:
         if match["plain"] is not None:
             found[match["name"]] = re.sub(r"\\(.)", r"\1", match["plain"], flags=re.DOTALL)
         elif match["ansi"] is not None:
-            found[match["name"]] = re.sub(r"\\([0-7]{1,3}|.)", _ansi, match["ansi"], flags=re.DOTALL)
+            text = re.sub(r"\\([0-7]{1,3}|.)", _ansi, match["ansi"], flags=re.DOTALL)
+            found[match["name"]] = text.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")
     return found
 
 

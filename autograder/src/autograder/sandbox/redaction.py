@@ -27,13 +27,14 @@ _TOKENS = re.compile(
     re.DOTALL,
 )
 _ADDRESS = re.compile(r"(?P<kept>\b[A-Za-z][\w+.-]*://(?:[^\s/@:\"']*:(?=[^\s/@]*@))?)(?P<secret>[^\s/@\"']+)(?=@)")
+# Repetitions are bounded: a text made for it would else keep a pattern busy for minutes.
 _PLACES = tuple(
     re.compile(rf"(?P<kept>{kept})(?P<secret>{_VALUE})", re.IGNORECASE | re.MULTILINE)
     for kept in (
-        rf"\b\w*{_NAME}\w*\s*\+?=[ \t]*",  # TWINE_PASSWORD=x, password = x
-        rf"^[ \t]*[\"']?[\w-]*{_NAME}[\w-]*[\"']?[ \t]*:[ \t]+",  # password: x
-        rf"(?:^|\s)--?[\w-]*{_NAME}[\w-]*(?:[ \t]+|=)",  # --password x
-        r"\b(?:twine|docker|podman|(?:hatch|uv|flit|poetry)[ \t]+publish)\b[^\n;|&]*?\s-[pat](?:[ \t]+|=)?(?=[^\s-])",
+        rf"\b\w{{0,60}}{_NAME}\w{{0,60}}\s{{0,9}}\+?=[ \t]*",  # TWINE_PASSWORD=x, password = x
+        rf"^[ \t]*[\"']?[\w-]{{0,60}}{_NAME}[\w-]{{0,60}}[\"']?[ \t]*:[ \t]+",  # password: x
+        rf"(?:^|\s)--?[\w-]{{0,60}}{_NAME}[\w-]{{0,60}}(?:[ \t]+|=)",  # --password x
+        r"\b(?:twine|docker|podman|(?:hatch|uv|flit|poetry)[ \t]+publish)\b[^\n;|&]{0,1000}?\s-[pat](?:[ \t]+|=)?(?=[^\s-])",
         r"(?:^|\s)(?:-u|--user|--proxy-user)(?:[ \t]+|=)[\"']?[^\s:\"']+:",  # curl -u name:x
         r"\blogin\s+\S+\s+password\s+",  # netrc
         r"^\s*password\s+(?![=:])",
