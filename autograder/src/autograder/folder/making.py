@@ -174,7 +174,8 @@ def _recall(live: LiveWorkspace, what: str, start: Start | None) -> Marks:
     with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
         said = json.loads((live.state / f"marks-{what}.json").read_bytes())
         if start is not None and said["key"] == start.key:
-            return {path: tuple(mark) for path, mark in said["marks"].items()}
+            marks: Marks = said["marks"]
+            return marks
     return {}
 
 

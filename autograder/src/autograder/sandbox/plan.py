@@ -17,13 +17,12 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 __all__ = ["Item", "Marks", "Plan", "discard", "plan_of", "put_right", "read_plan", "remove", "sweep", "write_plan"]
 
-Marks = dict[str, tuple[int, int, int, int]]
+Marks = dict[str, list[int]]
 """Path -> inode, time of change (ns), size, mode of what was put there."""
 
 _OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -32,8 +31,7 @@ _CROWD = 2000
 """How many strange names in one folder are removed one by one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """What shall stand at one path."""
 
     kind: str
@@ -196,7 +194,7 @@ class _Work:
             if stat.S_IMODE(told.st_mode) != item.mode:
                 _set_mode(at, entry.name, item.mode)
             return True
-        mark = (told.st_ino, told.st_ctime_ns, told.st_size, told.st_mode)
+        mark = [told.st_ino, told.st_ctime_ns, told.st_size, told.st_mode]
         if self.marks.get(path) != mark or told.st_nlink != 1:
             return False
         self.made[path] = mark
@@ -242,7 +240,7 @@ class _Work:
                 if item.mtime:
                     os.utime(new, ns=(item.mtime, item.mtime))
                 told = os.fstat(new)
-                self.made[path] = (told.st_ino, told.st_ctime_ns, told.st_size, told.st_mode)
+                self.made[path] = [told.st_ino, told.st_ctime_ns, told.st_size, told.st_mode]
             finally:
                 os.close(new)
 
@@ -292,6 +290,12 @@ def discard(path: Path, above: Path, seconds: float = 2.0) -> None:
         OSError: it can't be moved.
     """
     if not os.path.lexists(path):
+        return
+    with contextlib.suppress(OSError):
+        if path.is_symlink() or not path.is_dir():
+            path.unlink()
+        else:
+            path.rmdir()
         return
     above.mkdir(parents=True, exist_ok=True)
     number = 0

@@ -15,6 +15,7 @@ Not a virtual environment in disguise: `sys.prefix == sys.base_prefix`, as pip, 
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import shutil
@@ -68,6 +69,7 @@ __all__ = [
 STRONG_PYTHON_HOME = PurePosixPath("/usr/local/bin")
 
 
+@functools.cache
 def course_uv() -> Path | None:
     """Find the course's own uv, which stands beside the interpreter that runs the course."""
     uv = Path(sysconfig.get_path("scripts"), "uv")
@@ -148,7 +150,7 @@ def _make_parts(
     with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
         said = json.loads(memory.read_bytes())
         if said["key"] == key:
-            known = {part: {path: tuple(mark) for path, mark in marks.items()} for part, marks in said["marks"].items()}
+            known = said["marks"]
     memory.unlink(missing_ok=True)
     made = {}
     for part, plan in _parts(source, name, home, main=main).items():
@@ -254,25 +256,26 @@ def _clear(path: Path) -> None:
 
 def _link_library(source: Path, folder: Path, name: str, refusal: str) -> None:
     """Make the folder a prefix whose standard library is the seed's, but for a marker with a text that refuses installing."""
-    library = folder / "lib" / name
-    there = {entry.name: entry for entry in (source / "lib" / name).iterdir()}
-    for entry in library.iterdir():
-        if entry.name not in there:
-            _clear(entry)
-    for entry in there.values():
-        link = library / entry.name
-        if entry.name != "site-packages" and not (link.is_symlink() and link.readlink() == entry):
-            _clear(link)
-            link.symlink_to(entry)
+    library, seeds = f"{folder}/lib/{name}", f"{source}/lib/{name}"
+    there = set(os.listdir(seeds)) - {"site-packages"}
+    for entry in set(os.listdir(library)) - there - {"site-packages"}:
+        _clear(Path(library, entry))
+    for entry in there:
+        link = f"{library}/{entry}"  # plain texts: there are some hundred
+        with contextlib.suppress(OSError):
+            if os.readlink(link) == f"{seeds}/{entry}":
+                continue
+        _clear(Path(link))
+        Path(link).symlink_to(f"{seeds}/{entry}")
     if refusal:
-        (library / "EXTERNALLY-MANAGED").write_text(refusal, encoding="utf-8")
+        Path(library, "EXTERNALLY-MANAGED").write_text(refusal, encoding="utf-8")
     for outer in ("lib", "include"):
         (folder / outer).mkdir(exist_ok=True)
-        for entry in (source / outer).iterdir():
-            link = folder / outer / entry.name
-            if entry.name != name or outer == "include":
-                _clear(link)
-                link.symlink_to(entry)
+        for above in (source / outer).iterdir():
+            beside = folder / outer / above.name
+            if (above.name != name or outer == "include") and not (beside.is_symlink() and beside.readlink() == above):
+                _clear(beside)
+                beside.symlink_to(above)
 
 
 def settle_system(folder: Path, python_home: PurePosixPath) -> Path:
