@@ -93,9 +93,8 @@ class Result:
         seconds = record["seconds"]
         if not isinstance(seconds, int | float):
             raise TypeError("seconds")
-        return cls(
-            _text(record, "key"), verdict, error, record["ours"] is True, float(seconds), _text(record, "worker")
-        )
+        worker, trouble = _text(record, "worker"), _text({"trouble": ""} | record, "trouble")
+        return cls(_text(record, "key"), verdict, error, record["ours"] is True, float(seconds), worker, trouble)
 
 
 def _text(record: Any, name: str) -> str:

@@ -31,6 +31,8 @@ from autograder.places import cache
 
 __all__ = ["LocalExecutor"]
 
+PATIENCE = 120.0
+"""How long a worker may take to start, in seconds."""
 MOST_UNREADY = 3
 """How many workers may end before their first word, one after another."""
 TRIES = 2
@@ -51,15 +53,29 @@ class _Worker:
     job: Job | None = None
     since: float = field(default_factory=time.monotonic)
     heard: bytearray = field(default_factory=bytearray)
+    unsent: memoryview = field(default_factory=lambda: memoryview(b""))
 
-    @property
-    def is_awaited(self) -> bool:
-        """Whether it has something to do: to start, or a job."""
-        return self.job is not None or not self.ready
+    def ask(self, job: Job) -> None:
+        """Begin to give it a job."""
+        self.job, self.since = job, time.monotonic()
+        head = {"exercise": job.exercise, "key": job.key, "unsafe": job.unsafe, "size": len(job.snapshot)}
+        self.unsent = memoryview(json.dumps(head).encode() + b"\n" + job.snapshot)
 
-    def is_late(self, now: float, patience: float) -> bool:
-        """Whether that takes it too long."""
-        return self.is_awaited and now - self.since > patience
+    def send(self) -> bool:
+        """Send as much of it as goes at once, and say whether that was all; if it is gone that is heard next."""
+        try:
+            self.unsent = self.unsent[self.line.send(self.unsent) :]
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+        return not self.unsent
+
+    def late_at(self, patience: float) -> float | None:
+        """When what it does will take it too long, on the monotonic clock; None if it has nothing to do."""
+        if not self.ready:
+            return self.since + PATIENCE
+        return self.since + patience if self.job is not None else None
 
     def end(self) -> None:
         """Kill it with all that it started, and remove what it left."""
@@ -147,7 +163,7 @@ class _Crew:
                 self._set_to_work()
                 heard = self._wait()
                 now = time.monotonic()  # before results are given away, which may take whoever gets them long
-                late = [one for one in self.workers if one.is_late(now, self.executor.wall_seconds)]
+                late = [one for one in self.workers if (due := one.late_at(self.executor.wall_seconds)) and due < now]
                 for one in heard:
                     try:
                         results = _hear(one)
@@ -160,7 +176,9 @@ class _Crew:
                         one.job = None
                         yield result
                 for one in late:
-                    yield from self._lose(one, f"took more than {self.executor.wall_seconds:g} seconds", now)
+                    yield from self._lose(
+                        one, f"took more than {self.executor.wall_seconds if one.ready else PATIENCE:g} seconds", now
+                    )
         finally:
             for one in [one for one in self.workers if one.job is not None]:
                 self._remove(one)
@@ -175,13 +193,20 @@ class _Crew:
             if one.ready and one.job is None and self.todo:
                 job = self.todo.popleft()
                 self.tried[job.key] = self.tried.get(job.key, 0) + 1
-                _ask(one, job)
+                one.ask(job)
+                self.selector.modify(one.line, selectors.EVENT_READ | selectors.EVENT_WRITE, one)
 
     def _wait(self) -> list[_Worker]:
-        """Wait until a worker says something, or one is late."""
-        awaited = [one.since + self.executor.wall_seconds for one in self.workers if one.is_awaited]
+        """Wait until a worker says something, or one is late; meanwhile send what there is to send, for who hangs doesn't read."""
+        awaited = [due for one in self.workers if (due := one.late_at(self.executor.wall_seconds))]
         patience = max(0.0, min(awaited) - time.monotonic()) if awaited else None
-        return [key.data for key, _ in self.selector.select(patience)]
+        heard = []
+        for key, events in self.selector.select(patience):
+            if events & selectors.EVENT_WRITE and key.data.send():
+                self.selector.modify(key.data.line, selectors.EVENT_READ, key.data)
+            if events & selectors.EVENT_READ:
+                heard.append(key.data)
+        return heard
 
     def _remove(self, one: _Worker) -> None:
         self.workers.remove(one)
@@ -218,7 +243,7 @@ class _Crew:
                 pass_fds=(theirs.fileno(), self.life),
                 start_new_session=True,
             )
-        ours.settimeout(60)
+        ours.setblocking(False)
         return _Worker(process, ours, own)
 
 
@@ -230,18 +255,12 @@ class _HungUp(Exception):
     """A worker is gone, or answers what is no answer."""
 
 
-def _ask(one: _Worker, job: Job) -> None:
-    """Give a worker a job; if it is gone that is heard next."""
-    one.job, one.since = job, time.monotonic()
-    head = {"exercise": job.exercise, "key": job.key, "unsafe": job.unsafe, "size": len(job.snapshot)}
-    with contextlib.suppress(OSError):
-        one.line.sendall(json.dumps(head).encode() + b"\n" + job.snapshot)
-
-
 def _hear(one: _Worker) -> list[Result]:
     """Read what a worker says; raises _HungUp, with the end of a sentence, where that was its last."""
     try:
         said = one.line.recv(1 << 20)
+    except BlockingIOError:
+        return []
     except OSError:
         said = b""
     if not said:

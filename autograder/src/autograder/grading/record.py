@@ -31,7 +31,7 @@ def verdict_of(exercise: Exercise, text: str) -> Verdict:
         )
         unsafe = {"unsafe": str(record["unsafe"])} if "unsafe" in record else {}
         verdict = Verdict(exercise, whole, **unsafe)
-    except (KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(f"this is no verdict of {exercise.id}") from error
     if verdict.to_json() != text:
         raise ValueError(f"this is a verdict of another version of {exercise.id}")
