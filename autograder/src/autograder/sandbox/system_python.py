@@ -27,6 +27,7 @@ from pathlib import Path, PurePosixPath
 from autograder.exceptions import SandboxError
 from autograder.sandbox import fast_ensurepip
 from autograder.sandbox.bases import own_base
+from autograder.sandbox.ground import read_beneath, replace_beneath
 from autograder.sandbox.made_once import locked
 from autograder.sandbox.plan import Item, Marks, Plan, put_right, read_plan, remove, sweep
 from autograder.sandbox.pythons import (
@@ -236,15 +237,9 @@ def _place_executables(source: Path, scripts: Path, name: str, *, main: bool = T
 
 
 def _place_command(command: Path, text: bytes) -> None:
-    """Put one of our scripts there, unless it is there unchanged."""
-    with contextlib.suppress(OSError):
-        if not command.is_symlink() and command.read_bytes() == text and os.access(command, os.X_OK):
-            return
-    fresh = command.with_name(f".{command.name}-{os.getpid()}")
-    fresh.write_bytes(text)
-    fresh.chmod(0o755)
-    _clear(command)
-    fresh.replace(command)
+    """Put one of our scripts there, unless it is there unchanged; the folder is the learner's, who may have laid traps in it."""
+    if read_beneath(command.parent, command.name, executable=True) != text:
+        replace_beneath(command.parent, command.name, text, mode=0o755)
 
 
 def _clear(path: Path) -> None:
