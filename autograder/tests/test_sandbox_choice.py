@@ -12,7 +12,7 @@ import pytest
 from autograder.exceptions import SandboxError
 from autograder.index import PackageIndex
 from autograder.sandbox import choice, choose, medium, medium_trial, strong, tiers, trial
-from autograder.sandbox.landlock import landlock_abi
+from autograder.sandbox.landlock import Ruleset, landlock_abi
 from autograder.sandbox.system_python import seed
 
 
@@ -171,8 +171,8 @@ def test_a_confinement_that_does_not_hold_is_not_claimed(index: PackageIndex, mo
     assert "other sockets" in medium_trial.medium_trial()
     monkeypatch.undo()
     forget()
-    allow = medium.Ruleset.allow
-    monkeypatch.setattr(medium.Ruleset, "allow", lambda self, path, rights, **_: allow(self, "/", rights))
+    allow = Ruleset.allow
+    monkeypatch.setattr(Ruleset, "allow", lambda self, path, rights, **_: allow(self, "/", rights))
     assert "files can be read" in medium_trial.medium_trial()
     report = tiers(index)[2]
     assert not report.works

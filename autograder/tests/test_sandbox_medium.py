@@ -273,7 +273,7 @@ def test_a_ruleset_that_the_kernel_refuses_stops_the_command(
         monkeypatch.setattr(
             medium.MediumSandbox,
             "_confinement",
-            lambda *_: Confinement(other.fileno(), b"", {}),
+            lambda *_: Confinement(other.fileno(), b""),
         )
         done = bash(sandbox, place, "echo ran")
     assert done.exit_status == 126

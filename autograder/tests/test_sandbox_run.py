@@ -368,3 +368,12 @@ def test_each_index_has_a_variable(sandbox: Sandbox, place: Place) -> None:
         "env | grep -E '^WHEELHOUSE_(PYPI|TESTPYPI|COMPANY)(_UPLOAD)?=http' | wc -l",
     )
     assert done.output.split() == ["True", "6"], done.output
+
+
+@pytest.mark.parametrize("patience", [0, 0.3])
+def test_a_supervisor_that_is_killed_leaves_nothing(sandbox: Sandbox, place: Place, patience: float) -> None:
+    """A command may kill what watches over it where the kernel lets it: what it leaves behind is found all the same."""
+    mark = f"{800_000 + os.getpid() % 100_000}.{TIERS.index(sandbox.tier)}5"
+    text = f"setsid -f sleep {mark}; (sleep {mark}; true) & sleep {patience}; kill -9 $PPID; sleep 0.2"
+    bash(sandbox, place, text)
+    assert gone(mark), alive(mark)

@@ -1,7 +1,14 @@
 """The basic tier: a clean environment, a HOME and a system Python of its own, and bounds, where there are no namespaces.
 
-It guards against accidents: commands run as the user, and can read and write all that the user can.
-On Linux every process is found and killed after a run; elsewhere only those that stayed in the command's process group.
+It guards against accidents: commands run as the user. Open by design, since nothing here stands between them and the user:
+
+* all files of the user can be read, changed and removed;
+* all processes of the user can be ended and looked into: `kill -9 -1` ends the course, Jupyter and all else with it;
+* the network, and whatever listens on this machine, can be reached; another program can listen on the index's own port;
+* nobody keeps a command from undoing what is told by variables: the proxy, the addresses, whom to trust.
+
+On Linux every process is found and killed after a run, and the bounds are those of the other tiers; elsewhere only processes that stayed
+in the command's process group are found, and there is no bound on memory.
 """
 
 from __future__ import annotations
@@ -9,11 +16,14 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import itertools
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -23,17 +33,20 @@ from autograder.exceptions import SandboxError
 from autograder.sandbox import configuration
 from autograder.sandbox.command import CommandSandbox, Launch
 from autograder.sandbox.fence import Fence
+from autograder.sandbox.gauge import children, descendants
 from autograder.sandbox.ground import read_beneath, replace_beneath
 from autograder.sandbox.place import Door, Index, Place, Tier, folders_exist
 from autograder.sandbox.processes import SLACK, Running, limit_pairs, spawn, write_order
 from autograder.sandbox.system_python import executable_name, seed, settle_system, with_second
 from autograder.sandbox.tools import basic_tools
+from autograder.sandbox.watch import memory_bound
 from autograder.sandbox.way import Way
 
 __all__ = ["BasicSandbox", "Confinement", "find_bash"]
 
 _FIRST_PORT, _PORTS, _TRIES = 20_000, 12_000, 50
 """Below the ports that systems hand out by themselves (man 7 ip, ip_local_port_range)."""
+_number = itertools.count()
 
 
 def find_bash() -> str | None:
@@ -44,22 +57,17 @@ def find_bash() -> str | None:
 class _BasicRunning(Running):
     """A supervisor (see inner.py) which kills all its descendants when its pipe is closed, even by our own death."""
 
-    def __init__(self, process: subprocess.Popen[bytes], lifeline: int) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], lifeline: int, scratch: Path) -> None:
         super().__init__(process)
         self._lifeline = lifeline
+        self._scratch = scratch
+        self._below: dict[int, str] = {}
+        """The processes right below the supervisor at the last look, with the times at which they began."""
 
-    def count(self) -> int:
-        waiting, found = [self.process.pid], 0
-        while waiting and found < 10_000:
-            pid = waiting.pop()
-            try:
-                for task in os.listdir(f"/proc/{pid}/task"):
-                    children = Path(f"/proc/{pid}/task/{task}/children").read_text("ascii").split()
-                    waiting += map(int, children)
-                    found += len(children)
-            except OSError:
-                continue
-        return found
+    def seen(self) -> tuple[str, list[int]]:
+        if sys.platform == "linux":
+            self._below = {pid: _began(pid) for pid in children(self.process.pid)} or self._below
+        return super().seen()
 
     def begin(self) -> None:
         """Let the command begin."""
@@ -67,6 +75,53 @@ class _BasicRunning(Running):
 
     def _kill(self) -> None:
         os.close(self._lifeline)
+
+    def _reap(self) -> None:
+        super()._reap()
+        if self.process.returncode == -signal.SIGKILL:  # not by us: by a command
+            _end_orphans({**_started_in(self._scratch), **self._below})
+
+
+def _began(pid: int) -> str:
+    """Say when a process began, in the kernel's own units; empty if it is no more."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return ""
+
+
+def _started_in(scratch: Path) -> dict[int, str]:
+    """Find the processes whose environment names a run's own folder for temporary files."""
+    mark = b"\0TMPDIR=" + os.fsencode(scratch) + b"\0"
+    found = {}
+    for name in os.listdir("/proc") if sys.platform == "linux" else ():
+        if name.isdigit():
+            with contextlib.suppress(OSError):
+                if mark in b"\0" + Path(f"/proc/{name}/environ").read_bytes():
+                    found[int(name)] = _began(int(name))
+    return found
+
+
+def _end_orphans(roots: Mapping[int, str]) -> None:
+    """End what a supervisor left behind that was killed: these processes, if they are still the same, and all below them."""
+    for _ in range(100):
+        found = [pid for pid, began in roots.items() if began and _began(pid) == began]
+        for number in (signal.SIGSTOP, signal.SIGKILL):
+            below = [*found, *(pid for root in found for pid in _descendants(root))]
+            for pid in below:
+                with contextlib.suppress(OSError):
+                    os.kill(pid, number)
+        if not found:
+            return
+        roots = {**{pid: roots[pid] for pid in found}, **{pid: _began(pid) for pid in below}}
+        time.sleep(0.01)
+
+
+def _descendants(of: int) -> list[int]:
+    try:
+        return descendants(of)
+    except OSError:
+        return []
 
 
 @dataclass(frozen=True)
@@ -77,8 +132,6 @@ class Confinement:
     """A descriptor of a Landlock ruleset."""
     program: bytes
     """A system call filter."""
-    variables: Mapping[str, str]
-    """What its environment says besides."""
 
 
 class BasicSandbox(CommandSandbox):
@@ -136,13 +189,15 @@ class BasicSandbox(CommandSandbox):
         _write_settings(place, way)
         with contextlib.ExitStack() as until_started, contextlib.ExitStack() as until_ended:
             until_ended.enter_context(listener)
-            confinement = self._confinement(launch, place, way, until_started, until_ended)
-            running = self._start(launch, place, way, source, confinement)
+            scratch = _scratch(place.system, until_ended)
+            confinement = self._confinement(launch, place, way, scratch, until_started)
+            running = self._start(launch, place, way, source, scratch, confinement)
             running.resources.push(until_ended.pop_all())
         try:
             running.resources.enter_context(self._index.serve(listener, place.published))
-            fence = Fence.build(launch.limits.processes + SLACK + 1)
+            fence = Fence.build(launch.limits.processes + SLACK + 1, memory_bound(launch.limits))
             if fence is not None:
+                running.fence = fence
                 running.resources.callback(fence.remove)
                 fence.take(running.process.pid)
             running.begin()
@@ -156,23 +211,21 @@ class BasicSandbox(CommandSandbox):
         return settle_system(place.system, self.python_home(place))
 
     def _confinement(
-        self, launch: Launch, place: Place, way: Way, until_started: ExitStack, until_ended: ExitStack
+        self, launch: Launch, place: Place, way: Way, scratch: Path, until_started: ExitStack
     ) -> Confinement | None:
-        """Give what the command is to give up, and tell the two what to undo when it has started and when it has ended: nothing here."""
+        """Give what the command is to give up, and say what is to be undone when it has started: nothing here."""
         return None
 
     @staticmethod
-    def _start(launch: Launch, place: Place, way: Way, source: Path, confinement: Confinement | None) -> _BasicRunning:
+    def _start(
+        launch: Launch, place: Place, way: Way, source: Path, scratch: Path, confinement: Confinement | None
+    ) -> _BasicRunning:
         """Start the supervisor, which waits for `begin`."""
         watched, lifeline = os.pipe()
         closed = [confinement.ruleset] if confinement else []
         order = write_order(
             argv=list(launch.argv),
-            environment={
-                **way.variables(),
-                **launch.environment,
-                **(confinement.variables if confinement else {}),
-            },
+            environment={**way.variables(), **launch.environment, "TMPDIR": str(scratch)},
             cwd=str(place.project / launch.cwd),
             limits=limit_pairs(launch.limits, launch.limits.processes + SLACK + _processes_of_user()),
             descriptors=dict(launch.descriptors),
@@ -201,7 +254,39 @@ class BasicSandbox(CommandSandbox):
         finally:
             os.close(order)
             os.close(watched)
-        return _BasicRunning(process, lifeline)
+        return _BasicRunning(process, lifeline, scratch)
+
+
+def _scratch(system: Path, until_ended: ExitStack) -> Path:
+    """Make a folder for temporary files, one for each run and out of reach of other users; sweep those of courses that were killed."""
+    above = system / "tmp"
+    above.mkdir(exist_ok=True)
+    for old in above.iterdir():
+        owner = old.name.partition("-")[0]
+        if owner.isdigit() and int(owner) != os.getpid() and not _is_alive(int(owner)):
+            _remove(old)
+    folder = above / f"{os.getpid()}-{next(_number)}"
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    until_ended.callback(_remove, folder)
+    return folder
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder however deep, and whatever was shut in it."""
+    if subprocess.run(["rm", "-rf", str(folder)], capture_output=True, check=False).returncode != 0:
+        subprocess.run(["chmod", "-R", "u+rwX", str(folder)], capture_output=True, check=False)
+        subprocess.run(["rm", "-rf", str(folder)], capture_output=True, check=False)
 
 
 def _processes_of_user() -> int:

@@ -15,11 +15,7 @@ Traps, each met by trying (research/sandbox.md):
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import itertools
-import os
-import subprocess
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -38,7 +34,6 @@ __all__ = ["MediumSandbox"]
 
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/proc", "/sys/devices/system/cpu")
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
-_number = itertools.count()
 
 
 @functools.cache
@@ -60,9 +55,9 @@ class MediumSandbox(BasicSandbox):
         return "medium"
 
     def _confinement(
-        self, launch: Launch, place: Place, way: Way, until_started: ExitStack, until_ended: ExitStack
+        self, launch: Launch, place: Place, way: Way, scratch: Path, until_started: ExitStack
     ) -> Confinement:
-        """Say what a command keeps, and give it a folder for temporary files which ends with it.
+        """Say what a command keeps.
 
         Raises:
             SandboxError: Landlock or the filter can't be had.
@@ -71,7 +66,6 @@ class MediumSandbox(BasicSandbox):
         program = filter_program(confined=True, instead=closed_by_filter(ruleset.abi))
         if program is None:
             raise SandboxError("There is no system call filter for this processor.")
-        scratch = _scratch(place.system, until_ended)
         for path in self._readable(place):
             ruleset.allow(path, READ)
         for name in _DEVICES:
@@ -85,7 +79,7 @@ class MediumSandbox(BasicSandbox):
         rights = READ if place.read_only_project else READ | WRITE
         _must_be_there(place.project, ruleset.allow(place.project, rights, follow=False))
         ruleset.allow_connecting(way.port)
-        return Confinement(ruleset.descriptor, program, {"TMPDIR": str(scratch)})
+        return Confinement(ruleset.descriptor, program)
 
     def _readable(self, place: Place) -> list[Path]:
         """List what is read: the system without anybody's secrets, the Python that runs the course, the sandbox's own, and its tools."""
@@ -109,25 +103,3 @@ def _terminals(launch: Launch) -> set[Path]:
     streams = [number if stream is None else stream for number, stream in enumerate(launch.streams)]
     found = {terminal_path(stream) for stream in streams if isinstance(stream, int) and stream >= 0}
     return {path for path in found if path is not None}
-
-
-def _scratch(system: Path, until_ended: ExitStack) -> Path:
-    """Make a folder for temporary files, out of reach of other users and other runs; and sweep those of courses that were killed."""
-    above = system / "tmp"
-    above.mkdir(exist_ok=True)
-    for old in above.iterdir():
-        owner = old.name.partition("-")[0]
-        if owner.isdigit() and int(owner) != os.getpid() and not Path("/proc", owner).exists():
-            _remove(old)
-    folder = above / f"{os.getpid()}-{next(_number)}"
-    with contextlib.suppress(FileExistsError):
-        folder.mkdir(mode=0o700)
-    until_ended.callback(_remove, folder)
-    return folder
-
-
-def _remove(folder: Path) -> None:
-    """Remove a folder however deep, and whatever was shut in it."""
-    if subprocess.run(["rm", "-rf", str(folder)], capture_output=True, check=False).returncode != 0:
-        subprocess.run(["chmod", "-R", "u+rwX", str(folder)], capture_output=True, check=False)
-        subprocess.run(["rm", "-rf", str(folder)], capture_output=True, check=False)
