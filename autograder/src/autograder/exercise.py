@@ -11,12 +11,13 @@ import inspect
 import re
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from types import ModuleType
 
 from autograder.exceptions import BrokenExercise, UsageError
+from autograder.variants import Variant, Variants
 from autograder.workspace import Workspace
 
 __all__ = [
@@ -132,6 +133,34 @@ class Exercise:
     minutes: int
     folder: Path
     tasks: tuple[Task, ...]
+    variants: Variants = field(default_factory=Variants, compare=False, repr=False)
+    """What differs from learner to learner."""
+    seed: str = ""
+    """What the variant that its texts speak of was drawn from."""
+    _written: Exercise | None = field(default=None, compare=False, repr=False)
+    """With its texts as they were written, before anything was drawn."""
+
+    def drawn(self, seed: str) -> Exercise:
+        """Give the exercise as one learner has it: answers, hints and the checks' lines with the values drawn from a seed."""
+        if not self.variants or (self._written is not None and seed == self.seed):
+            return self
+        written = self._written or self
+        variant = self.variants.draw(seed)
+        checks: dict[Check, Check] = {}
+        for one in written.checks:
+            hints = tuple(variant.fill(hint) for hint in one.hints)
+            after = checks.get(one.after, one.after) if one.after else None
+            checks[one] = replace(one, says=variant.fill(one.says), hints=hints, after=after)
+        tasks = tuple(
+            replace(task, answer=variant.fill(task.answer), checks=tuple(checks[one] for one in task.checks))
+            for task in written.tasks
+        )
+        return replace(written, tasks=tasks, seed=seed, _written=written)
+
+    @property
+    def variant(self) -> Variant:
+        """What was drawn."""
+        return self.variants.draw(self.seed)
 
     @property
     def number(self) -> int:
@@ -180,11 +209,18 @@ class Exercise:
 
     def mistakes(self) -> list[Mistake]:
         """Likely wrong answers."""
-        return list(_part(self.folder, "mistakes").MISTAKES)
+        checks = {one.name: one for one in self.checks}
+        return [
+            replace(
+                one, commands=self.variant.fill(one.commands), caught_by=checks.get(one.caught_by.name, one.caught_by)
+            )
+            for one in _part(self.folder, "mistakes").MISTAKES
+        ]
 
     def alternatives(self) -> list[Alternative]:
         """Other right answers."""
-        return list(_part(self.folder, "alternatives").ALTERNATIVES)
+        alternatives = _part(self.folder, "alternatives").ALTERNATIVES
+        return [replace(one, commands=self.variant.fill(one.commands)) for one in alternatives]
 
 
 def _part(folder: Path, name: str) -> ModuleType:
@@ -278,7 +314,14 @@ def load_exercise(folder: Path) -> Exercise:
         if one.after is not None and one.after not in found:
             raise BrokenExercise(f"{folder.name}/checks.py: `{one.name}` waits for a check of another exercise.")
     identity = f"{match.group(1)}-{match.group(2).replace('_', '-')}"
-    return Exercise(identity, title.group(1).strip(), int(minutes.group(1)), folder, tuple(tasks))
+    variants = Variants(folder / "variants.toml")
+    if variants and (named := next((task for task in tasks if "{{" in task.text), None)):
+        raise BrokenExercise(
+            f"{folder.name}/exercise.md: the text of task {named.number} names a value that differs from learner to learner.",
+            "The page is one for all: let a file of start/ say it, and the page name the file.",
+        )
+    written = Exercise(identity, title.group(1).strip(), int(minutes.group(1)), folder, tuple(tasks), variants)
+    return written.drawn("")
 
 
 @cache
