@@ -12,12 +12,15 @@ from functools import cached_property
 from autograder.exceptions import BrokenExercise, Failed
 from autograder.index.journal import MOST_BYTES, Event
 from autograder.index.ledger import Ledger, Publisher, Token
+from autograder.index.replay import first_impossible
 from autograder.index.store import IndexFile
 from autograder.tree import Tree
 from autograder.wording import code, seen
 
 __all__ = ["Published", "Release"]
 
+LARGEST = 64 << 20
+"""In bytes; the index takes no larger file."""
 SITES = {"pypi": "PyPI", "testpypi": "TestPyPI", "company": "the company's index"}
 
 
@@ -74,6 +77,28 @@ class Published:
             lines = []
         found = (Event.read(line) for line in lines if line.endswith(b"\n"))
         return tuple(event for event in found if event is not None and event.site == self.site)
+
+    def require_possible(self) -> None:
+        """Raise Failed if the journal can't be one that the index wrote: see `autograder.index.replay`."""
+        problem = first_impossible(self.site, self.events, self._uploaded)
+        if problem:
+            raise Failed(
+                expected=f"What was published on {self.name} was published by uploading it.",
+                found=f"The journal of {self.name} says what the index never does: {code(problem)}.",
+                next_step="Run `pypi-manage list` to see what is there. To begin again, leave the shell and reset the exercise.",
+            )
+
+    def _uploaded(self, sha256: str) -> bytes | None:
+        """Give an uploaded file; None if it was too large to travel, and nothing if it isn't there at all."""
+        path = f"files/{sha256}"
+        try:
+            return self._tree.read(path, LARGEST) if self._tree else b""
+        except FileNotFoundError:
+            pass
+        try:
+            return None if self._tree is not None and self._tree.sha256(path) == sha256 else b""
+        except FileNotFoundError:
+            return b""
 
     @cached_property
     def _ledger(self) -> Ledger:

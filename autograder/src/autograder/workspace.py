@@ -161,6 +161,7 @@ class Workspace:
         self._act = act
         self._published = published
         self._environments: dict[str, Environment] = {}
+        self._indexes: dict[str, Published] = {}
 
     def file(self, path: str) -> File:
         """Look at a file, which need not exist."""
@@ -206,8 +207,17 @@ class Workspace:
         )
 
     def published(self, site: str) -> Published:
-        """Give what was published from here to `pypi`, `testpypi` or `company`; raises BrokenExercise for another name."""
-        return Published(site, self._published)
+        """Give what was published from here to `pypi`, `testpypi` or `company`.
+
+        Raises:
+            BrokenExercise: there is no such index.
+            Failed: the journal can't have been written by the index.
+        """
+        if site not in self._indexes:
+            found = Published(site, self._published)
+            found.require_possible()
+            self._indexes[site] = found
+        return self._indexes[site]
 
     def repository(self, path: str = "") -> Repository:
         """Give the git repository whose top is `path`; raises Failed if there is none."""

@@ -104,10 +104,18 @@ class Ledger:
         self.serial = 0
         self._yanked: dict[tuple[str, str], str | None] = {}
         for event in events:
-            if event.site == site and (apply := _KINDS.get(event.kind)) is not None and self.serial < MOST_EVENTS:
-                self.serial += 1
-                apply(self, event)
+            self._happen(event)
         self._mark_yanked()
+
+    def add(self, event: Event) -> None:
+        """Let one more event happen."""
+        self._happen(event)
+        self._mark_yanked()
+
+    def _happen(self, event: Event) -> None:
+        if event.site == self.site and (apply := _KINDS.get(event.kind)) is not None and self.serial < MOST_EVENTS:
+            self.serial += 1
+            apply(self, event)
 
     @property
     def full(self) -> bool:
