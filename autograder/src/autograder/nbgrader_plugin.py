@@ -41,7 +41,7 @@ from autograder.grading.gradebook import Entry, master_of, stamp_of
 from autograder.grading.jobs import UNSAFE
 from autograder.grading.journal import Journal
 from autograder.grading.local import LocalExecutor
-from autograder.grading.notebook import read_cells, rebuild
+from autograder.grading.notebook import as_notebook, read_cells, rebuild
 from autograder.runner import snapshot_name
 from autograder.submission import REFUSED, Refused, admit, read_regular
 
@@ -121,7 +121,7 @@ class SubmissionReader(NotebookExporter):
             data = read_regular(path, LARGEST_NOTEBOOK)
         except (FileNotFoundError, Refused):
             data = b""
-        notebook = _node({"cells": read_cells(data), "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
+        notebook = _node(as_notebook(read_cells(data)))
         found: tuple[NotebookNode, Resources] = self.from_notebook_node(notebook, resources, **kw)  # type: ignore[no-untyped-call]
         return found
 

@@ -17,7 +17,7 @@ from autograder.exercise import Exercise
 from autograder.report import notice_bundle
 from autograder.submission import Graded
 
-__all__ = ["Mark", "Master", "graded_notebook", "mark_of", "read_cells", "rebuild", "to_text"]
+__all__ = ["Mark", "Master", "as_notebook", "graded_notebook", "mark_of", "read_cells", "rebuild", "to_text"]
 
 MOST_CELLS = 1_000
 LONGEST_CELL = 100_000
@@ -127,16 +127,17 @@ def rebuild(cells: list[Cell], master: Master) -> Notebook:
             names = [_name(cell) for cell in whole]
             whole.insert(names.index(before) + 1 if before else 0, one)
         before = name
-    return {
-        "cells": [
-            {**cell, "id": f"cell-{number}"}
-            | ({"outputs": [], "execution_count": None} if cell["cell_type"] == "code" else {})
-            for number, cell in enumerate(whole)
-        ],
-        "metadata": {"kernelspec": dict(master.kernelspec)} if master.kernelspec else {},
-        "nbformat": 4,
-        "nbformat_minor": 5,
-    }
+    return as_notebook(whole, {"kernelspec": dict(master.kernelspec)} if master.kernelspec else {})
+
+
+def as_notebook(cells: list[Cell], metadata: Mapping[str, Any] | None = None) -> Notebook:
+    """Make a valid notebook of cells without outputs; its ids are positions."""
+    whole = [
+        {**cell, "id": f"cell-{number}"}
+        | ({"outputs": [], "execution_count": None} if cell["cell_type"] == "code" else {})
+        for number, cell in enumerate(cells)
+    ]
+    return {"cells": whole, "metadata": dict(metadata or {}), "nbformat": 4, "nbformat_minor": 5}
 
 
 def graded_notebook(
