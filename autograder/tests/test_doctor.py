@@ -8,15 +8,19 @@ from pathlib import Path
 import pytest
 
 from autograder import doctor
+from autograder.exceptions import SandboxError
 from autograder.index import PackageIndex
 from autograder.sandbox import choose
+from autograder.sandbox.choice import TIERS
 
 
 def test_everything_is_looked_at_and_every_complaint_has_a_next_step(labs: Path) -> None:
     """Sandbox, tiers, Python, index, disk and tools; nothing is called bad without saying what to do."""
     findings = list(doctor.examine())
 
-    assert {"Python", "sandbox", "tier strong", "tier basic", "index", "disk", "git"} <= {one.about for one in findings}
+    abouts = [one.about for one in findings]
+    assert {"Python", "sandbox", "index", "disk", "git"} <= set(abouts)
+    assert [about for about in abouts if about.startswith("tier ")] == [f"tier {tier}" for tier in TIERS]
     assert [one.about for one in findings if not one.good and not one.next_step] == []
 
 
@@ -45,3 +49,24 @@ def test_little_room_is_seen(labs: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
     assert not disk.good
     assert "WHEELHOUSE_LABS" in disk.next_step
+
+
+@pytest.mark.parametrize(
+    ("tier", "good", "words"),
+    [("strong", True, ""), ("medium", True, "--unsafe-medium"), ("basic", False, "--unsafe-basic")],
+)
+def test_the_tier_in_force_is_named_with_what_it_is_enough_for(
+    labs: Path, monkeypatch: pytest.MonkeyPatch, tier: str, good: bool, words: str
+) -> None:
+    """One's own work is done in each tier; where strangers' isn't, the doctor says by which words it would be."""
+    monkeypatch.setenv("WHEELHOUSE_TIER", tier)
+    try:
+        taken = choose(PackageIndex.open())
+    except SandboxError as error:
+        pytest.skip(error.message)
+    monkeypatch.setattr(doctor, "sandbox", lambda: taken)
+    (found,) = [one for one in doctor.examine() if one.about == "sandbox"]
+    assert found.found.startswith(f"{tier} is in force, as WHEELHOUSE_TIER asks for")
+    assert found.good == good
+    assert words in found.found
+    assert ("unsafe" in found.found) == bool(words)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
 import sys
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from autograder.exceptions import CourseError
 from autograder.folder import index, sandbox
 from autograder.places import course_root, labs
-from autograder.sandbox import tiers
+from autograder.sandbox import ISOLATING, tiers
 from autograder.sandbox.system_python import system_python_version
 from autograder.sandbox.tools import tool_names
 
@@ -29,6 +30,16 @@ class Finding:
     found: str
     good: bool
     next_step: str = ""
+
+
+def _in_force() -> Finding:
+    """Say in which tier commands run, and for what that is enough."""
+    tier = sandbox().tier
+    asked = ", as WHEELHOUSE_TIER asks for" if os.environ.get("WHEELHOUSE_TIER") == tier else ""
+    if tier in ISOLATING:
+        return Finding("sandbox", f"{tier} is in force{asked}", True)
+    found = f"{tier} is in force{asked}: enough for one's own work; other people's is graded in it only with `--unsafe-{tier}`"
+    return Finding("sandbox", found, tier != "basic", "See the tiers below for a stronger one.")
 
 
 def _door() -> Finding:
@@ -57,12 +68,7 @@ def examine() -> Iterator[Finding]:
         "Use Python 3.11 or newer: `make lab PYTHON=python3.13`.",
     )
     try:
-        yield Finding(
-            "sandbox",
-            f"{sandbox().tier} is in force",
-            sandbox().tier != "basic",
-            "See the tiers below for a stronger one.",
-        )
+        yield _in_force()
         yield _door()
     except CourseError as error:
         yield Finding("sandbox", error.message, False, error.next_step)
