@@ -7,6 +7,7 @@ import fcntl
 import os
 import re
 import select
+import shutil
 import signal
 import struct
 import subprocess
@@ -29,7 +30,13 @@ from sandbox_places import sandbox_of
 from autograder.sandbox import Place
 folder = Path(sys.argv[3])
 place = Place(folder / "project", folder / "home", folder / "system")
-status = sandbox_of(sys.argv[2]).interactive(place, sys.argv[4:] or None, title="06-virtual-environments")
+zsh = sys.argv[4:] == ["zsh"]
+heard = (folder / "heard").open("w")
+def hear(prompts):
+    for one in prompts:
+        print(one.shell, one.status, one.command or one.hidden, one.cwd, one.variables.get("X"), file=heard, flush=True)
+argv = None if zsh else sys.argv[4:] or None
+status = sandbox_of(sys.argv[2]).interactive(place, argv, title="06-virtual-environments", zsh=zsh, hear=hear)
 print("LEFT", status, flush=True)
 """
 
@@ -243,3 +250,85 @@ def test_a_fork_bomb_ends_the_terminal(sandbox: Sandbox, place: Place) -> None:
         terminal.expect("LEFT 137")
     finally:
         terminal.close()
+
+
+def heard_in(place: Place, seconds: float = 20.0, *, last: str) -> list[str]:
+    """Wait until what was told of a prompt ends in `last`, and give all that was told."""
+    end = time.monotonic() + seconds
+    while not (told := (place.project.parent / "heard").read_text().splitlines()) or not told[-1].endswith(last):
+        assert time.monotonic() < end, told
+        time.sleep(0.02)
+    return told
+
+
+def test_the_terminal_tells_of_its_prompts(sandbox: Sandbox, place: Place, terminal: Terminal) -> None:
+    """What was typed, how it ended, where the shell stands and what it exports is heard outside, before anybody asks."""
+    terminal.type("export X=1\n")
+    terminal.expect("learner@")
+    terminal.type("cd /; (exit 7)\n")
+    first, *_, one, two = heard_in(place, last=" / 1")
+
+    assert first == f"bash 0 False {sandbox.root(place)} None"
+    assert one == f"bash 0 export X=1 {sandbox.root(place)} 1"
+    assert two == "bash 7 cd /; (exit 7) / 1"
+
+
+def test_a_command_has_no_descriptor_but_its_own(terminal: Terminal) -> None:
+    """What the hook writes to is there once; nothing else of the course's is left open for those inside."""
+    said = terminal.command("python -c 'import os; print(sorted(map(int, os.listdir(\"/proc/self/fd\"))))'")
+    open_ones = [int(one) for one in re.findall(r"\d+", said[said.rindex("[") :])]
+    assert [one for one in open_ones if one > 2] in ([3, 199], [199])
+
+
+needs_zsh = pytest.mark.skipif(shutil.which("zsh", path="/usr/bin:/bin") is None, reason="this machine has no zsh")
+
+
+@pytest.fixture
+def zsh(sandbox: Sandbox, place: Place) -> Iterator[Terminal]:
+    """A terminal with zsh in it, that shows its first prompt."""
+    made = Terminal(sandbox.tier, place.project.parent, "zsh")
+    made.expect(r"learner@06-virtual-environments")
+    yield made
+    made.close()
+
+
+@needs_zsh
+def test_zsh_gets_the_same_lab(sandbox: Sandbox, place: Place, zsh: Terminal) -> None:
+    """The same prompt, an environment's name in it, job control, and prompts that tell the same as bash's."""
+    if sandbox.tier == "strong":
+        zsh.expect(r"~/project\x1b\[39m\$ ")
+    zsh.command("python -m venv .venv; source .venv/bin/activate")
+    zsh.expect(r"\(\.venv\) .*learner@")
+    assert "zsh" in zsh.command("echo $SHELL $ZSH_NAME")
+    zsh.expect("learner@")
+    zsh.type("export X='a b'  # a comment, and leftpad[extra]\n")
+    zsh.expect("learner@")
+    zsh.type(" echo not recorded\n")
+    zsh.expect("learner@")
+    zsh.type("sleep 60\n")
+    time.sleep(0.5)
+    zsh.type("\x1a")
+    zsh.expect("suspended")
+    zsh.type("kill %1; cd /; (exit 7)\n")
+    told = heard_in(place, last=" / a b")
+
+    assert told[-1] == "zsh 7 kill %1; cd /; (exit 7) / a b"
+    assert [line for line in told if line.startswith("zsh 0 True")], "a leading space keeps it off the record"
+    assert not [line for line in told if "not recorded" in line]
+
+
+@needs_zsh
+def test_zsh_completes(zsh: Terminal) -> None:
+    """The tab key completes the name of a folder."""
+    zsh.command("mkdir -p longname")
+    zsh.expect("learner@")
+    zsh.type("cd long\t")
+    zsh.expect(r"longname\S*/")
+
+
+def test_bash_completes(terminal: Terminal) -> None:
+    """The tab key completes the name of a folder."""
+    terminal.command("mkdir -p longname")
+    terminal.expect("learner@")
+    terminal.type("cd long\t")
+    terminal.expect("longname/")
