@@ -16,10 +16,20 @@ from autograder.exercise import find_exercises
 from autograder.grading.jobs import UNSAFE, Job, Result, key_of
 from autograder.runner import check_snapshot
 
-__all__ = ["work"]
+__all__ = ["unfit", "work"]
 
 MOST_TROUBLE = 10_000
 """Of a traceback, in characters; its end says most."""
+
+
+def unfit(job: Job, *, verify: bool = True) -> str:
+    """Say in a sentence why this machine can't do a job as whoever asked would; empty if it can."""
+    exercise = next((one for one in find_exercises() if one.id == job.exercise), None)
+    if exercise is None or job.unsafe not in UNSAFE:
+        return f"This worker knows no exercise {job.exercise}: it has another version of the course."
+    if verify and key_of(exercise, job.snapshot, job.unsafe) != job.key:
+        return "This worker has other checks, tools or another Python than the machine that asked: install the same on both."
+    return ""
 
 
 def work(job: Job, *, verify: bool = True) -> Result:
@@ -33,16 +43,8 @@ def work(job: Job, *, verify: bool = True) -> Result:
     def done(verdict: str = "", error: str = "", *, ours: bool = False, trouble: str = "") -> Result:
         return Result(job.key, verdict, error, ours, time.perf_counter() - start, worker, trouble[-MOST_TROUBLE:])
 
-    exercise = next((one for one in find_exercises() if one.id == job.exercise), None)
-    if exercise is None or job.unsafe not in UNSAFE:
-        return done(
-            error=f"This worker knows no exercise {job.exercise}: it has another version of the course.", ours=True
-        )
-    if verify and key_of(exercise, job.snapshot, job.unsafe) != job.key:
-        return done(
-            error="This worker has other checks, tools or another Python than the machine that asked: install the same on both.",
-            ours=True,
-        )
+    if refused := unfit(job, verify=verify):
+        return done(error=refused, ours=True)
     try:
         verdict = check_snapshot(job.snapshot, unsafe=job.unsafe)
     except (SnapshotError, UsageError) as error:

@@ -44,11 +44,16 @@ def main() -> None:
     os.set_inheritable(life, False)
     hard = resource.getrlimit(resource.RLIMIT_AS)[1]
     resource.setrlimit(resource.RLIMIT_AS, (memory if hard == resource.RLIM_INFINITY else min(memory, hard), hard))
-    threading.Thread(target=_end_with, args=(life, scratch), daemon=True).start()
+    watcher = threading.Thread(target=_end_with, args=(life, scratch), daemon=True)
+    watcher.start()
     with socket.socket(fileno=jobs) as line, line.makefile("rb") as asked, line.makefile("wb") as answer:
         answer.write(b"{}\n")  # ready: all is imported
         answer.flush()
-        while select.select([line], [], [], IDLE)[0] and (head := asked.readline()):
+        while select.select([line], [], [], IDLE)[0]:
+            head = asked.readline()
+            if not head:  # the starter is gone, or is about to kill us: what it left is the watcher's to remove
+                watcher.join()
+                return
             record = json.loads(head)
             snapshot = asked.read(record["size"])
             result = work(Job(record["exercise"], record["key"], snapshot, record["unsafe"]), verify=False)
