@@ -252,6 +252,28 @@ def test_renamed_folder(made: Path, mine: Path, index: PackageIndex) -> None:
     )
 
 
+def test_editable_install_in_place_of_a_known_one(leftpad: Callable[..., Distribution], mine: Path) -> None:
+    """A line which says that leftpad is read from a folder doesn't make what lies there the index's leftpad."""
+    (found,) = (mine / "venv" / SITE).glob("leftpad-*.dist-info")
+    (found / "direct_url.json").write_text(json.dumps({"url": "file:///tmp/x", "dir_info": {"editable": True}}))
+    with pytest.raises(Failed, match="is not the one that the index has"):
+        leftpad().require_whole()
+
+
+@pytest.mark.parametrize(
+    "stranger", ["leftpad.cpython-311-x86_64-linux-gnu.so", "leftpad.so", "leftpad/__init__.py", "leftpad/__init__.so"]
+)
+def test_a_file_that_import_takes_first(leftpad: Callable[..., Distribution], mine: Path, stranger: str) -> None:
+    """A file beside a module, which Python would import in its place and no installer put there, is named."""
+    leftpad().require_whole()
+    path = mine / "venv" / SITE / stranger
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"")
+    with pytest.raises(Failed, match=r"takes it in place of `leftpad\.py`") as failed:
+        leftpad().require_whole()
+    assert f"leftpad{'/' if '/' in stranger else '.'}".rstrip("/") in failed.value.found
+
+
 @pytest.mark.parametrize(
     ("name", "content", "found"),
     [

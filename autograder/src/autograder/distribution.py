@@ -290,11 +290,11 @@ class Distribution:
         """Name the first file that isn't as it should be; empty if all are.
 
         Files are compared with those of the known wheels of this name and version; the best-fitting wheel counts.
-        Where none is known, and for editable installs, with the hashes in RECORD.
+        Where none is known with the hashes in RECORD.
         Bytecode, scripts and what installers write anew into the dist-info are never compared.
         """
         wheels = (known or self._known).wheels(self.name, str(self.version))
-        if not wheels or self.editable:
+        if not wheels:
             return next(self._not_as_recorded(), "")
         differences = []
         for wheel in wheels:
@@ -311,6 +311,7 @@ class Distribution:
     def require_whole(self) -> None:
         """Raise Failed, naming what is wrong, unless an installer put it here and nobody changed it since."""
         self._require_dist_info()
+        self._require_no_stand_in()
         lines = self.record
         self._require_unedited(lines)
         code_lines = [line for line in lines if _is_code(line.path)]
@@ -321,6 +322,7 @@ class Distribution:
             )
         wrong = self.matches()
         if not wrong:
+            self._require_unshadowed(code_lines)
             return
         path = self._place(wrong)
         entry = self._tree.entry(path)
@@ -354,6 +356,17 @@ class Distribution:
                 f"^Version: *{seen(str(self.metadata['version'][0]))}",
             )
 
+    def _require_no_stand_in(self) -> None:
+        """Refuse an editable install in place of what an index has: whose folder's code it is, no hash says, only a line of text."""
+        if not self.editable or not self._known.wheels(self.name, str(self.version)):
+            return
+        raise self._failed(
+            f"{code(self.name)} {self.version} in {code(self._environment)} is not the one that the index has: "
+            f"{code('direct_url.json')} says that it is an editable install of a folder.",
+            command("cat", f"{self.folder}/direct_url.json"),
+            "editable",
+        )
+
     def _require_unedited(self, lines: Sequence[RecordLine]) -> None:
         if not self.folder.endswith(".dist-info"):
             return
@@ -377,12 +390,36 @@ class Distribution:
                 and "METADATA" in theirs
                 and self._is(ours["WHEEL"], wheel.files[theirs["WHEEL"]])
                 and not self._is(ours["METADATA"], wheel.files[theirs["METADATA"]])
-                and not self.editable
                 and len(self._known.wheels(self.name, str(self.version))) == 1
             ):
                 raise self._failed(
                     f"`METADATA` in {code(self.folder)} is not that of the real {code(self.name)} {self.version}: it was edited."
                 )
+
+    def _require_unshadowed(self, lines: Sequence[RecordLine]) -> None:
+        """Refuse a file that no installer put there, and that Python imports instead of one that it did: `a/` and `a.….so` before `a.py`."""
+        own = {posixpath.normpath(line.path) for line in lines}
+        folders = {posixpath.dirname(path) for path in own}
+        names = {folder: self._tree.names(self._place(folder)) for folder in folders}
+        for path in sorted(path for path in own if path.endswith(".py")):
+            folder, name = posixpath.split(path)
+            stem = name.removesuffix(".py")
+            for other in names[folder]:
+                beside = posixpath.join(folder, other)
+                library = other.startswith(f"{stem}.") and other.endswith(".so")
+                package = other == stem and stem != "__init__" and self._holds_code(beside)
+                if (library or package) and not any(one == beside or one.startswith(f"{beside}/") for one in own):
+                    raise Failed(
+                        expected=f"The files of {code(self.name)} are those that its installer put there.",
+                        found=f"{code(self._place(beside))} is no file of {code(self.name)} {self.version}, "
+                        f"and `import` takes it in place of {code(name)}.",
+                        next_step=f"Run {command('ls', '-l', posixpath.dirname(self._place(beside)))} to see both.",
+                        evidence=seen(other),
+                    )
+
+    def _holds_code(self, path: str) -> bool:
+        """Say whether Python would take a folder for a package: without an `__init__` a module of that name comes first."""
+        return any(name.partition(".")[0] == "__init__" for name in self._tree.names(self._place(path)))
 
     def _not_as_recorded(self) -> Iterator[str]:
         for line in self.record:
