@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from autograder.cli import main
+from autograder.cli import _wants_zsh, main
+from autograder.exceptions import UsageError
 from autograder.exercise import Exercise, find_exercise
 from autograder.folder import LiveWorkspace
 
@@ -33,7 +34,21 @@ def course(*words: str | Path, **variables: str) -> subprocess.CompletedProcess[
     )
 
 
-COMMANDS = ["list", "begin", "reset", "shell", "check", "hint", "doctor", "build", "claims", "messages", "index"]
+COMMANDS = [
+    "list",
+    "begin",
+    "reset",
+    "shell",
+    "diff",
+    "check",
+    "hint",
+    "doctor",
+    "build",
+    "claims",
+    "messages",
+    "grade",
+    "index",
+]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -64,6 +79,8 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
         (["hint", "06", "--answer"], "Name the task"),
         (["hint", "06", "9", "--answer"], "has no task 9"),
         (["check", "06", "--jsn"], "Run `course --help`"),
+        (["diff", "06"], "There is no workspace for 06-virtual-environments yet. Run `course begin 06`."),
+        (["diff"], "No exercise is begun yet. Run `course begin 06`."),
         (["begin"], "Run `course begin --help`"),
         (["shel", "06"], "invalid choice: 'shel'"),
     ],
@@ -135,6 +152,46 @@ def test_shell_runs_one_command_in_the_sandbox(begun: Begun) -> None:
     done = course("shell", "06", "--", "bash", "-c", "pwd; exit 7")
 
     assert (done.stdout, done.returncode) == ("/home/learner/project\n", 7)
+
+
+def test_diff_says_what_the_last_command_changed(
+    begun: Begun, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For people and for programs, also of single commands; without colour where nobody asked for it."""
+    monkeypatch.setenv("NO_COLOR", "1")
+    begun(find_exercise("06"))
+    assert main(["diff", "06"]) == 0
+    assert main(["shell", "06", "--", "python", "-m", "venv", "mine"]) == 0
+    assert main(["shell", "06", "--", "bash", "-c", "echo 1 > notes.txt; exit 3"]) == 3
+    assert "No command was typed" in capsys.readouterr().out
+
+    assert main(["diff", "06"]) == 0
+    last = capsys.readouterr().out
+    assert main(["diff", "06", "--last", "2", "--json"]) == 0
+    both = json.loads(capsys.readouterr().out)
+
+    assert "new         notes.txt" in last
+    assert "exit status 3" in last
+    assert "mine" not in last
+    assert "\x1b" not in last
+    assert [step["command"] for step in both["steps"]] == [
+        "python -m venv mine",
+        "bash -c 'echo 1 > notes.txt; exit 3'",
+    ]
+    assert both["steps"][0]["changes"][0]["kind"] == "environment"
+
+
+def test_a_zsh_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who asks for zsh where there is none gets a sentence; whose own shell it is gets bash."""
+    assert not _wants_zsh(None, there=False)
+    monkeypatch.setenv("SHELL", "/usr/bin/zsh")
+    assert not _wants_zsh(None, there=False)
+    assert _wants_zsh(None, there=True)
+    assert not _wants_zsh("bash", there=True)
+    monkeypatch.setenv("SHELL", "/bin/bash")
+    assert not _wants_zsh(None, there=True)
+    with pytest.raises(UsageError, match="Install zsh"):
+        _wants_zsh("zsh", there=False)
 
 
 def test_reset_undoes_even_the_worst(begun: Begun) -> None:

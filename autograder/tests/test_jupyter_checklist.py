@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from autograder import folder
+from autograder.changes import Observer
 from autograder.exercise import Exercise, find_exercise
 from autograder.folder import LiveWorkspace
 from autograder.jupyter.checklist import Checklist, as_items
@@ -78,6 +79,29 @@ def test_it_follows_the_work(checklist: Heard, exercise: Exercise) -> None:
     assert _eventually(lambda: checklist.tasks[0]["state"] == "passed")
     assert checklist.score == exercise.task(1).points
     assert "✓ Task 1" in checklist.as_text()
+
+
+def test_a_prompt_is_heard_at_once(begun: Begun, exercise: Exercise) -> None:
+    """What was done in a shell of the course is shown when its prompt returns, long before the list would have looked by itself."""
+    live = begun(exercise)
+    shell = live.sandbox.shell(live.place, hear=Observer(live, "cell").hear)
+    checklist = Checklist(live, period=3600)
+    try:
+        assert shell.run(exercise.task(1).answer, lambda _: None) == 0
+        assert _eventually(lambda: checklist.tasks[0]["state"] == "passed")
+    finally:
+        checklist.stop()
+        checklist._thread.join(30)
+        shell.close()
+
+
+def test_an_editor_is_noticed(checklist: Heard) -> None:
+    """A file that is saved without any shell is seen at the next look at the project's own files."""
+    looks: list[str] = []
+    checklist._look = lambda **_: looks.append("looked")  # type: ignore[method-assign]
+    (checklist._workspace.project / "saved.txt").write_text("by an editor")
+
+    assert _eventually(lambda: bool(looks), 3)
 
 
 def test_checks_that_run_something_are_told_from_those_that_wait(begun: Begun, exercise: Exercise) -> None:
