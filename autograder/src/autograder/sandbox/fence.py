@@ -15,6 +15,7 @@ import itertools
 import os
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 __all__ = ["Fence", "memory_of_group"]
@@ -125,6 +126,30 @@ class Fence:
                 with contextlib.suppress(OSError):  # no accounting of swap, for one
                     (folder / file).write_text(str(bound), encoding="ascii")
         return fence if fence._folders else None
+
+    @contextlib.contextmanager
+    def around(self) -> Iterator[bool]:
+        """Let what this thread starts meanwhile be born inside; say whether that can be done, as it can in the first version only.
+
+        A thread may move itself at once; to move anything else the kernel waits some 10 ms for all processors.
+
+        Raises:
+            OSError: the thread can't come back.
+        """
+        moved = []
+        try:
+            for controller, folder in self._folders.items():
+                if not controller:
+                    break
+                (folder / "tasks").write_bytes(b"0")
+                moved.append(controller)
+        except OSError:
+            pass
+        try:
+            yield len(moved) == len(self._folders)
+        finally:
+            for controller in moved:
+                (self._folders[controller].parent / "tasks").write_bytes(b"0")
 
     def take(self, *pids: int) -> None:
         """Put processes inside; what they start is inside too."""

@@ -116,15 +116,21 @@ _spawner: _Spawner | None = None
 _spawner_lock = threading.Lock()
 
 
-def spawn(argv: list[str], *, lasting: bool, **options: Any) -> subprocess.Popen[bytes]:
-    """Start a process; a `lasting` one may outlive the calling thread.
+def spawn(argv: list[str], *, lasting: bool, fence: Fence | None = None, **options: Any) -> subprocess.Popen[bytes]:
+    """Start a process, inside a fence; a `lasting` one may outlive the calling thread.
 
     Raises:
         SandboxError: it can't be started.
     """
 
     def make() -> subprocess.Popen[bytes]:
-        return subprocess.Popen(argv, **options)
+        if fence is None:
+            return subprocess.Popen(argv, **options)
+        with fence.around() as inside:
+            process = subprocess.Popen(argv, **options)
+        if not inside:
+            fence.take(process.pid)
+        return process
 
     global _spawner
     try:

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import socket
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -30,7 +31,7 @@ from autograder.sandbox.command import CommandSandbox, Launch
 from autograder.sandbox.fence import Fence
 from autograder.sandbox.ground import read_beneath, remove_beneath
 from autograder.sandbox.mounts import HOME, mounts, namespaces
-from autograder.sandbox.place import Door, Index, Limits, Place, Tier, folders_exist
+from autograder.sandbox.place import Door, Index, Place, Tier, folders_exist
 from autograder.sandbox.ports import TLS_PORT, listen_inside
 from autograder.sandbox.processes import (
     SLACK,
@@ -55,6 +56,9 @@ from autograder.sandbox.way import Way
 
 __all__ = ["StrongSandbox", "find_bubblewrap"]
 
+_BUBBLEWRAPS = 3
+"""How many processes bubblewrap itself is, or for a moment its parent."""
+_HEEDED = (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGHUP, signal.SIGTERM)
 _BEGIN = r"""
 cd -- "$1" 2>/dev/null || { printf "wheelhouse: the folder %s can't be entered\n" "$1" >&2; exit 126; }
 shift
@@ -143,7 +147,6 @@ class StrongSandbox(CommandSandbox):
             try:
                 running.meet()
                 running.bound(limit_pairs(launch.limits, launch.limits.processes + SLACK))
-                self._fence_in(running, launch.limits)
                 listeners = self._listen(running.init)
                 if listeners:
                     self._serve(running, place, listeners)
@@ -177,8 +180,9 @@ class StrongSandbox(CommandSandbox):
         options += self._mounts(place, seed, way)
         environment = {**way.variables(), **launch.environment}
         cwd = str(self.root(place) / launch.cwd)
-        # A shell can't heed again what it was born ignoring, as ^C is while the terminal is handed over.
-        needs_more = launch.terminal or launch.share_session or launch.descriptors or launch.ignore
+        # A shell can't heed again what it was born ignoring, as ^C is while the terminal is handed over, or under nohup.
+        ignored = any(signal.getsignal(number) is signal.SIG_IGN for number in _HEEDED)
+        needs_more = launch.terminal or launch.descriptors or launch.ignore or ignored
         if self._privileged_port and not needs_more:
             options += [part for pair in environment.items() for part in ("--setenv", *pair)]
             first = ["/bin/sh", "-c", _BEGIN, "sh", cwd, *launch.argv]
@@ -207,10 +211,12 @@ class StrongSandbox(CommandSandbox):
         told, tell = os.pipe()
         options = [*start.options, "--json-status-fd", str(tell)]
         arguments = anonymous_file(b"".join(os.fsencode(option) + b"\0" for option in options))
+        fence = Fence.build(launch.limits.processes + SLACK + _BUBBLEWRAPS, memory_bound(launch.limits))
         try:
             process = spawn(
                 [self._bubblewrap, "--args", str(arguments), "--", *start.first],
                 lasting=launch.lasting,
+                fence=fence,
                 env={},
                 cwd="/",
                 stdin=launch.streams[0],
@@ -221,11 +227,17 @@ class StrongSandbox(CommandSandbox):
             )
         except BaseException:
             os.close(told)
+            if fence is not None:
+                fence.remove()
             raise
         finally:
             os.close(arguments)
             os.close(tell)
-        return Bubblewrapped(process, told, pod=self._pod)
+        running = Bubblewrapped(process, told, pod=self._pod)
+        if fence is not None:
+            running.fence = fence
+            running.resources.callback(fence.remove)
+        return running
 
     def _listen(self, init: int) -> list[socket.socket]:
         """Listen inside where the addresses and the names of the index lead to; nothing where that can't be done from out here.
@@ -259,15 +271,6 @@ class StrongSandbox(CommandSandbox):
         if listener is not None:
             self._serve(running, place, [listener])
         channel.send(b"g")
-
-    @staticmethod
-    def _fence_in(running: Bubblewrapped, limits: Limits) -> None:
-        """Let the kernel bound all processes together, where it does: process 1 inside, which is one of them, still waits."""
-        fence = Fence.build(limits.processes + SLACK + 1, memory_bound(limits))
-        if fence is not None:
-            running.fence = fence
-            running.resources.callback(fence.remove)
-            fence.take(running.init)
 
     def _mounts(self, place: Place, seed: Path, way: Way) -> list[str]:
         return mounts(place, seed, way, self.root(place), pod=self._pod)
