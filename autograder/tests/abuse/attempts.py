@@ -542,14 +542,13 @@ def signal_everything(w: World) -> str:
 
 
 def signal_the_supervisor(w: World) -> str:
-    pid, got = os.getppid(), []
+    pid = os.getppid()
     while pid > 1:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         with contextlib.suppress(OSError):
-            os.kill(pid, signal.SIGURG)
-            got.append(pid)
+            os.kill(pid, signal.SIGWINCH)  # ignored by whoever doesn't ask for it
         pid = int(fields[1])
-    return "reached the course" if w["course"] in got else ""
+    return ""
 
 
 def trace_another_process(w: World) -> str:

@@ -139,6 +139,8 @@ def _judge(row: Row, place: Place, there: World, planted: list[str], odd: list[s
         evidence = "the service was called"
     elif row.judge.startswith("SIG") and row.judge in there.events("signal"):
         evidence = "the victim got it"
+    elif row.judge == "heard" and there.heard:
+        evidence = "the course heard it"
     elif row.judge == "planted":
         evidence = " ".join(
             file

@@ -21,7 +21,7 @@ class Row:
     attempt: str
     judge: str
     """By which one sees, outside, that it got through: `secret` (its loot), `file` (changed outside), `call` or a signal's name
-    (noted by the victim), `planted` (a file in a shared folder), `odd` (a device or setuid program that was left),
+    (noted by the victim), `heard` (by us), `planted` (a file in a shared folder), `odd` (a device or setuid program that was left),
     `answered` (by the index), `said` (nobody outside can see it, its own word); for what isn't quick, who looks."""
     ends: str
     """For each tier a letter: x blocked, = bounded, o open by design."""
@@ -140,7 +140,7 @@ QUICK = (
     Row("signal_another_process", "send a signal to another process", "SIGUSR1", "xxxo"),
     Row("signal_by_descriptor", "the same by a process descriptor", "SIGUSR2", "xxxo"),
     Row("signal_everything", "send a signal to everything", "SIGURG", "xxxo"),
-    Row("signal_the_supervisor", "send signals to those who watch over the sandbox", "said", "xxxo"),
+    Row("signal_the_supervisor", "send signals to those who watch over the sandbox", "heard", "xxxo"),
     Row(
         "trace_another_process",
         "trace another process",

@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import secrets
+import signal
 import socket
 import stat
 import subprocess
@@ -73,6 +74,8 @@ class World:
     token: str
     about: dict[str, Any]
     before: dict[str, Look] = field(default_factory=dict)
+    heard: list[int] = field(default_factory=list)
+    """Signals that came to ourselves."""
 
     def loot(self, place: Place, row: str) -> tuple[str, str]:
         """Give what a row's attempt says that it got, and what stood in its way; raises LookupError if it was never tried to its end."""
@@ -194,8 +197,15 @@ def world(folder: Path, rows: Iterable[str]) -> Iterator[World]:
             file.write_text(f"secret-{row}-{token[:12]}\n")
             about["rows"][row] = {"file": str(file)}
             made.before[row] = _look(file)
-        yield made
-        made.planted()
+        in_main_thread = threading.current_thread() is threading.main_thread()
+        if in_main_thread:
+            listening = signal.signal(signal.SIGWINCH, lambda number, _: made.heard.append(number))
+        try:
+            yield made
+        finally:
+            if in_main_thread:
+                signal.signal(signal.SIGWINCH, listening)
+            made.planted()
     finally:
         del os.environ["WHEELHOUSE_ABUSE"]
         os.close(descriptor)
