@@ -50,6 +50,8 @@ __all__ = ["FeedbackPage", "GradeSnapshot", "RestoreNotebook", "SaveScores", "Su
 LARGEST_NOTEBOOK = 5_000_000
 """In bytes; a released one has about 20,000."""
 _STAMP = "timestamp.txt"
+_MANY = 50
+"""More strangers than that are put into one folder: nbgrader asks of each name whether to ignore it, at 8 ms each."""
 
 Resources = dict[str, Any]
 
@@ -68,18 +70,29 @@ def set_links_aside(*, notebooks: list[str], **_: Any) -> None:
         named = [_exercise(Path(notebook).stem) for notebook in notebooks if Path(notebook).parent == folder]
         exercise = next((one for one in named if one is not None), None)
         known = {_STAMP, batch.SECRET} | ({snapshot_name(exercise)} if exercise else set())
+        strangers = []
         for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
             regular = stat.S_ISREG(entry.stat(follow_symlinks=False).st_mode)
             if not (entry.name in known and regular) and not entry.name.endswith((".ipynb", REFUSED)):
-                _put_aside(Path(entry.path))
+                strangers.append(Path(entry.path))
+        if len(strangers) > _MANY:
+            together = folder / f"{len(strangers)}-files"
+            while os.path.lexists(together) or os.path.lexists(f"{together}{REFUSED}"):
+                together = together.with_name(f"{together.name}-more")
+            together.mkdir()
+            for path in strangers:
+                path.rename(together / path.name)
+            strangers = [together]
+        for path in strangers:
+            _put_aside(path)
         if exercise is not None:
             _settle_time(exercise, folder)
 
 
 def _put_aside(path: Path) -> None:
     """Give a file a name under which nbgrader never copies it, and which is still free."""
-    number = 0
-    while os.path.lexists(aside := path.with_name(f"{path.name}{f'.{number}' if number else ''}{REFUSED}")):
+    number, short = 0, path.name if len(os.fsencode(path.name)) < 200 else "long-name"  # a name has 255 bytes at most
+    while os.path.lexists(aside := path.with_name(f"{short}{f'.{number}' if number else ''}{REFUSED}")):
         number += 1
     path.rename(aside)
 
