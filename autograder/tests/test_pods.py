@@ -20,13 +20,14 @@ from autograder.sandbox.strong import find_bubblewrap
 from autograder.sandbox.system_python import seed
 from pods import UID, pod_command, why_no_pods
 
-pytestmark = pytest.mark.skipif(bool(why_no_pods()), reason=why_no_pods())
 needs_landlock = pytest.mark.skipif(not landlock_abi(), reason="this kernel has no Landlock")
 
 
 @pytest.fixture(scope="module")
 def ground() -> Iterator[Path]:
     """A folder that belongs to the pod's user, with what the course once made or fetched on this machine in its cache."""
+    if reason := why_no_pods():
+        pytest.skip(reason)
     folder = Path(tempfile.mkdtemp(prefix="wheelhouse-pod-"))
     folder.chmod(0o755)
     for name in ("home", "course", "labs", "tmp", "cache/system-python", "cache/index", "cache/tools"):

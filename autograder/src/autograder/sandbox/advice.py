@@ -57,7 +57,7 @@ def for_strong(reason: str) -> str:
         return _install()
     if "uid map" in reason or "RTM_NEWADDR" in reason:
         return (
-            "Ubuntu's AppArmor keeps bubblewrap from making namespaces: run `sudo apt install apparmor-profiles`, "
+            "Ubuntu's AppArmor keeps bubblewrap from making namespaces: run `sudo apt install bubblewrap apparmor-profiles`, "
             "copy `/usr/share/apparmor/extra-profiles/bwrap-userns-restrict` to `/etc/apparmor.d/` "
             "and run `sudo systemctl reload apparmor`."
         )
