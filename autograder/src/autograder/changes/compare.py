@@ -332,7 +332,9 @@ def _published(live: LiveWorkspace, pair: tuple[Stamp | None, Stamp | None]) -> 
             site = {"pypi": "PyPI", "testpypi": "TestPyPI", "company": "the company's index"}.get(
                 event.site, event.site
             )
-            what = event.filename or " ".join(filter(None, (event.project, event.version))) or event.kind
+            what = event.filename or " ".join(filter(None, (event.project, event.version)))
+            if event.kind in ("token", "revoke") or not what:
+                what = "token" if event.kind in ("token", "revoke") else event.kind
             how: How = "removed" if event.kind in ("delete", "revoke", "unpublisher") else "added"
             if event.kind != "identity":
                 yield Change("index", "upload", how, what, where=site, note=event.kind)

@@ -20,11 +20,23 @@ _MOST_LINES = 14
 _HEADINGS: dict[Area, str] = {
     "system": "The system Python, which all your projects share",
     "user": "Your user's own packages (~/.local), which all your projects share",
-    "index": "On the index, where others see it",
+    "index": "On an index, which others see",
     "home": "Your HOME, outside of the project",
     "environment": "The environment {where}",
     "project": "The project's files",
     "shell": "This shell, until it ends",
+}
+_ON_INDEX = {
+    "create": ("registered", "on"),
+    "upload": ("uploaded", "to"),
+    "yank": ("yanked", "on"),
+    "unyank": ("not yanked", "any more on"),
+    "delete": ("deleted", "from"),
+    "status": ("marked", "on"),
+    "token": ("made", "for"),
+    "revoke": ("revoked", "on"),
+    "publisher": ("trusted", "by"),
+    "unpublisher": ("not trusted", "any more by"),
 }
 _SIGNS = {"added": "+", "removed": "-", "changed": "~"}
 
@@ -78,7 +90,8 @@ def _line(one: Change) -> _Line:
         word = {"added": "installed", "removed": "uninstalled", "changed": "installed"}[one.change]
         return _Line(sign, word, f"{one.name} {one.after or one.before}", one.note)
     if one.kind == "upload":
-        return _Line("!" if one.change == "added" else sign, f"{one.note}", f"{one.name} on {one.where}")
+        word, preposition = _ON_INDEX.get(one.note, (one.note, "on"))
+        return _Line(sign, word, f"{'an API token' if one.name == 'token' else one.name} {preposition} {one.where}")
     if one.kind == "activation":
         word = "activated" if one.change == "added" else "deactivated"
         return _Line(sign, word, f"environment {one.name}", f"instead of {one.before}" if one.before else "")

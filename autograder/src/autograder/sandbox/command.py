@@ -173,17 +173,14 @@ class CommandSandbox(ABC):
                 terminal=True,
                 lasting=True,
             )
-            running, pipe = self._launch_heard(bash, place, hear)
-            if pipe is not None:
-                running.settle = pipe.settle
-            return running
+            return self._launch_heard(bash, place, hear)
 
         return CellShell(launch, limits)
 
-    def _launch_heard(self, launch: Launch, place: Place, hear: Hear | None) -> tuple[Running, PromptPipe | None]:
+    def _launch_heard(self, launch: Launch, place: Place, hear: Hear | None) -> Running:
         """Launch a shell and listen to its prompts."""
         if hear is None:
-            return self._start_watched(launch, place), None
+            return self._start_watched(launch, place)
         pipe = PromptPipe(hear)
         try:
             running = self._start_watched(
@@ -194,7 +191,8 @@ class CommandSandbox(ABC):
             pipe.failed()
             raise
         pipe.started()
-        return running, pipe
+        running.settle = pipe.settle
+        return running
 
     def has_zsh(self) -> bool:
         """Say whether commands find a zsh."""
@@ -234,7 +232,7 @@ class CommandSandbox(ABC):
                     # A lone command has no shell that could wake it after ^Z.
                     ignore=("SIGTSTP",) if argv else (),
                 )
-                running, _ = self._launch_heard(launch, place, None if argv else hear)
+                running = self._launch_heard(launch, place, None if argv else hear)
                 stopped = wait_for_end(running)
                 running.stop()
                 if stopped := stopped or running.stopped:
@@ -246,6 +244,7 @@ class CommandSandbox(ABC):
             finally:
                 if running is not None:
                     running.stop()
+                    running.settle()
             return running.stop()
 
 
