@@ -24,7 +24,7 @@ __all__ = ["UNUSED_DAYS", "amiss", "forget_unused", "locked", "made_once", "note
 
 UNUSED_DAYS = 30
 _SEAL = ".seal"
-_HEAD = "wheelhouse seal 1"
+_HEAD, _END = "wheelhouse seal 2", "end"
 _PATHS = ("utf-8", "surrogateescape")
 
 _looked_at: dict[tuple[str, tuple[int, ...]], tuple[tuple[int, ...], ...]] = {}
@@ -109,13 +109,13 @@ def amiss(folder: Path) -> str:
 
 def _read_seal(folder: Path) -> tuple[str, list[str]]:
     head, quick, *lines = (folder / _SEAL).read_text(*_PATHS).split("\n")
-    if head != _HEAD or not lines or lines.pop() != "":
+    if head != _HEAD or lines[-2:] != [_END, ""]:
         raise ValueError("no whole seal")
-    return quick, lines
+    return quick, lines[:-2]
 
 
 def _seal(folder: Path) -> None:
-    text = "\n".join([_HEAD, _names(folder), *_contents(folder), ""])
+    text = "\n".join([_HEAD, _names(folder), *_contents(folder), _END, ""])
     with (folder / _SEAL).open("x", encoding="utf-8", errors=_PATHS[1]) as file:
         file.write(text)
         file.flush()

@@ -15,21 +15,16 @@ Not a virtual environment in disguise: `sys.prefix == sys.base_prefix`, as pip, 
 from __future__ import annotations
 
 import contextlib
-import functools
 import json
 import os
-import shutil
 import subprocess
-import sysconfig
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from autograder.exceptions import SandboxError
-from autograder.sandbox import fast_ensurepip
 from autograder.sandbox.bases import own_base
-from autograder.sandbox.ground import read_beneath, replace_beneath
 from autograder.sandbox.made_once import locked
-from autograder.sandbox.plan import Item, Marks, Plan, put_right, read_plan, remove, sweep
+from autograder.sandbox.plan import Marks, Plan, put_right, remove, sweep
 from autograder.sandbox.pythons import (
     PLAIN,
     SECOND_VARIABLE,
@@ -43,12 +38,12 @@ from autograder.sandbox.pythons import (
 )
 from autograder.sandbox.seed import (
     STRONG_PORT,
-    UNPACKED_PLAN,
     executable_name,
     library_name,
     seed,
     system_python_version,
 )
+from autograder.sandbox.system_parts import STRONG_PYTHON_HOME, clear, course_uv, parts, place_executables
 
 __all__ = [
     "STRONG_PORT",
@@ -66,15 +61,6 @@ __all__ = [
     "with_second",
     "writable_parts",
 ]
-
-STRONG_PYTHON_HOME = PurePosixPath("/usr/local/bin")
-
-
-@functools.cache
-def course_uv() -> Path | None:
-    """Find the course's own uv, which stands beside the interpreter that runs the course."""
-    uv = Path(sysconfig.get_path("scripts"), "uv")
-    return uv.resolve() if uv.is_file() else None
 
 
 def writable_parts() -> tuple[str, str, str]:
@@ -125,7 +111,7 @@ def _make(folder: Path, beyond: Mapping[str, Plan]) -> None:
         home = PurePosixPath(folder, "bin")  # a terminal of the basic tier may be open on it
     for entry in folder.iterdir():
         if entry.name not in _KEPT:
-            _clear(entry)
+            clear(entry)
     source, pythons = seed(), remembered(folder)
     _make_parts(folder, source, own_base().name, home, beyond)
     mark.write_text(str(home), encoding="utf-8")
@@ -137,7 +123,7 @@ def _make(folder: Path, beyond: Mapping[str, Plan]) -> None:
         _make_parts(prefix, second.seed, second.base.name, _second_home(folder, home), more, main=False)
         _link_library(second.seed, prefix, second.base.name, "")
     elif (folder / "second").exists():
-        _clear(folder / "second")
+        clear(folder / "second")
     _settle(folder, home)
 
 
@@ -154,10 +140,10 @@ def _make_parts(
             known = said["marks"]
     memory.unlink(missing_ok=True)
     made = {}
-    for part, plan in _parts(source, name, home, main=main).items():
+    for part, plan in parts(source, name, home, main=main).items():
         top = folder / part
         if top.is_symlink() or not top.is_dir():
-            _clear(top)
+            clear(top)
             top.mkdir(parents=True)
         top.chmod(0o755)
         more = beyond.get(part, {})
@@ -171,82 +157,11 @@ def _make_parts(
 
 def system_plan(folder: Path, home: PurePosixPath) -> dict[str, Plan]:
     """Plan the folders that are the learner's, of a new system Python, by part; `home` is where commands find its executables."""
-    planned = _parts(seed(), own_base().name, home)
+    planned = parts(seed(), own_base().name, home)
     if (second := second_of(folder)) is not None:
-        parts = _parts(second.seed, second.base.name, _second_home(folder, home), main=False)
-        planned |= {f"second/{part}": plan for part, plan in parts.items()}
+        others = parts(second.seed, second.base.name, _second_home(folder, home), main=False)
+        planned |= {f"second/{part}": plan for part, plan in others.items()}
     return planned
-
-
-def _parts(source: Path, name: str, home: PurePosixPath, *, main: bool = True) -> dict[str, Plan]:
-    """Plan the three folders that are the learner's: the interpreter, its aliases, and pip as stock `ensurepip` installs it."""
-    unpacked = source / "lib" / name / "ensurepip" / "_unpacked"
-    packages = read_plan(source / UNPACKED_PLAN, unpacked / "site-packages")
-    executable = source / "bin" / name
-    scripts: Plan = {name: Item("file", 0o755, 0, executable.stat().st_size, source=str(executable))}
-    scripts |= {alias: Item("link", target=name) for alias in ("python3", "python")}
-    records: dict[str, str] = {}
-    for script in (unpacked / "scripts").iterdir():
-        content = fast_ensurepip.first_lines(str(home / name)) + script.read_bytes()
-        scripts[script.name] = Item("file", 0o755, content=content)
-        records[f"/{script.name}"] = fast_ensurepip.recorded(content)
-    for path, item in packages.items():
-        if path.endswith(".dist-info/RECORD"):
-            content = fast_ensurepip.with_scripts(Path(item.source).read_bytes(), records)
-            packages[path] = Item("file", item.mode, item.mtime, content=content)
-    if main:
-        scripts |= _own_commands(name)
-        if (
-            uv := course_uv()
-        ) is not None:  # the strong tier shows it over an empty file; one that is shown must not be removed
-            basic = home != STRONG_PYTHON_HOME
-            scripts["uv"] = Item("link", target=str(uv)) if basic else Item("file", 0o755, content=b"")
-    return {"bin": scripts, "share": {}, f"lib/{name}/site-packages": packages}
-
-
-def _own_commands(name: str) -> Plan:
-    """Plan our own commands, which stand beside the first interpreter."""
-    # it stands for an index's web pages, and finds its Python beside itself: sh runs the second line, Python takes it for a string
-    first = f"#!/bin/sh\n'''exec' \"${{0%/*}}/{name}\" -I \"$0\" \"$@\"\n' '''\n"
-    texts = {"pypi-manage": first + Path(__file__).with_name("pypi_manage.py").read_text("utf-8")}
-    if course_uv() is not None:
-        texts["uvx"] = '#!/bin/sh\nexec "${0%/*}/uv" tool uvx "$@"\n'
-    return {command: Item("file", 0o755, content=text.encode()) for command, text in texts.items()}
-
-
-def _place_executables(source: Path, scripts: Path, name: str, *, main: bool = True) -> None:
-    """Put the interpreter and its two aliases there, if anything is amiss with them."""
-    executable = scripts / name
-    original = source / "bin" / name
-    if (
-        executable.is_symlink()
-        or not executable.is_file()
-        or executable.stat().st_size != original.stat().st_size
-        or not os.access(executable, os.X_OK)
-    ):
-        fresh = scripts.with_name(f".python-{os.getpid()}")
-        shutil.copyfile(original, fresh)
-        fresh.chmod(0o755)
-        _clear(executable)
-        fresh.replace(executable)
-    for alias in ("python3", "python"):
-        if not os.path.lexists(scripts / alias):
-            (scripts / alias).symlink_to(name)
-    for command, item in _own_commands(name).items() if main else ():
-        _place_command(scripts / command, item.content or b"")
-
-
-def _place_command(command: Path, text: bytes) -> None:
-    """Put one of our scripts there, unless it is there unchanged; the folder is the learner's, who may have laid traps in it."""
-    if read_beneath(command.parent, command.name, executable=True) != text:
-        replace_beneath(command.parent, command.name, text, mode=0o755)
-
-
-def _clear(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        remove(path)
-    else:
-        path.unlink(missing_ok=True)
 
 
 def _link_library(source: Path, folder: Path, name: str, refusal: str) -> None:
@@ -254,13 +169,13 @@ def _link_library(source: Path, folder: Path, name: str, refusal: str) -> None:
     library, seeds = f"{folder}/lib/{name}", f"{source}/lib/{name}"
     there = set(os.listdir(seeds)) - {"site-packages"}
     for entry in set(os.listdir(library)) - there - {"site-packages"}:
-        _clear(Path(library, entry))
+        clear(Path(library, entry))
     for entry in there:
         link = f"{library}/{entry}"  # plain texts: there are some hundred
         with contextlib.suppress(OSError):
             if os.readlink(link) == f"{seeds}/{entry}":
                 continue
-        _clear(Path(link))
+        clear(Path(link))
         Path(link).symlink_to(f"{seeds}/{entry}")
     if refusal:
         Path(library, "EXTERNALLY-MANAGED").write_text(refusal, encoding="utf-8")
@@ -269,7 +184,7 @@ def _link_library(source: Path, folder: Path, name: str, refusal: str) -> None:
         for above in (source / outer).iterdir():
             beside = folder / outer / above.name
             if (above.name != name or outer == "include") and not (beside.is_symlink() and beside.readlink() == above):
-                _clear(beside)
+                clear(beside)
                 beside.symlink_to(above)
 
 
@@ -297,26 +212,26 @@ def _settle(folder: Path, python_home: PurePosixPath) -> Path:
     source, uv = seed(), course_uv()
     basic = python_home != STRONG_PYTHON_HOME
     second = second_of(folder)
-    parts = [folder / part for part in writable_parts()]
-    parts += [folder / "second" / part for part in (second.parts if second else ())]
-    if not all(part.is_dir() and not part.is_symlink() for part in parts):
+    tops = [folder / part for part in writable_parts()]
+    tops += [folder / "second" / part for part in (second.parts if second else ())]
+    if not all(top.is_dir() and not top.is_symlink() for top in tops):
         _make(folder, {})
-    for part in parts:
+    for part in tops:
         if part.stat().st_mode & 0o700 != 0o700:
             part.chmod(0o755)
     scripts = folder / "bin"
-    _place_executables(source, scripts, own_base().name)
+    place_executables(source, scripts, own_base().name)
     if second:
-        _place_executables(second.seed, folder / "second" / "bin", second.base.name, main=False)
+        place_executables(second.seed, folder / "second" / "bin", second.base.name, main=False)
     there = scripts / "uv"
     if uv is None:
-        _clear(there)
+        clear(there)
     elif not basic:
         if there.is_symlink() or not there.is_file():
-            _clear(there)
+            clear(there)
             os.close(os.open(there, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o755))
     elif not there.is_symlink() or there.readlink() != uv:
-        _clear(there)
+        clear(there)
         there.symlink_to(uv)
     mark = folder / ".home"
     before = PurePosixPath(mark.read_text("utf-8")) if mark.is_file() else STRONG_PYTHON_HOME
