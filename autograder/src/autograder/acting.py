@@ -16,6 +16,7 @@ from autograder.exercise import Check, Exercise
 from autograder.folder import index, remove_tree, sandbox
 from autograder.places import cache
 from autograder.sandbox import ISOLATING, Limits, Place, Sandbox
+from autograder.sandbox.seed import require_sound_seed
 from autograder.sandbox.system_python import make_system, system_python_version, writable_parts
 from autograder.sandbox.tools import lacking, tools_mark
 from autograder.snapshot import ContentStore, SnapshotTree, open_store, restore, restore_published
@@ -107,6 +108,8 @@ class Stage:
                 f"Other people's work is run in the strong sandbox only; this machine has only the {box.tier} one.",
                 f"See `course doctor` for how to get it, or accept the risk in words: `--unsafe-{box.tier}`.",
             )
+        if not self.trusted:
+            require_sound_seed()
         return box
 
     @property
@@ -188,12 +191,26 @@ def _source(exercise: Exercise) -> str:
     return hashlib.sha256(b"\0".join(texts)).hexdigest()
 
 
+@functools.cache
+def _judges() -> str:
+    """Hash the modules that put a workspace together, run commands in it and read what came of it: a mended one tries again."""
+    package = Path(__file__).parent
+    chosen = [*package.glob("*.py"), *(path for part in _PARTS for path in (package / part).rglob("*.py"))]
+    found = hashlib.sha256()
+    for path in sorted(chosen):
+        found.update(f"{path.relative_to(package)}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return found.hexdigest()
+
+
+_PARTS = ("index", "sandbox", "snapshot")
+
+
 def kept_at(exercise: Exercise, one: Check, state: str, tier: str = "") -> Path:
     """Say where the result of an acting check is kept: by the state it saw, its own text, and the tools that tried it.
 
     `tier` is that of `Stage.in_force`: what was found where nothing isolates is believed only there.
     """
-    tools = f"{__version__} {system_python_version()} {tools_mark()} {tier}"
+    tools = f"{__version__} {_judges()} {system_python_version()} {tools_mark()} {tier}"
     whole = f"{exercise.id} {one.name} {_source(exercise)} {state} {tools}"
     return cache() / "acting" / hashlib.sha256(whole.encode()).hexdigest()
 

@@ -21,6 +21,7 @@ from autograder.grading.journal import Journal
 from autograder.grading.notebook import Mark, Master, fingerprint, graded_notebook, to_text
 from autograder.grading.record import graded_of, refused_of
 from autograder.sandbox import Tier
+from autograder.sandbox.seed import require_sound_seed
 from autograder.submission import Graded, Missing, Refused, admit, read_regular
 
 __all__ = ["SECRET", "Handed", "Standing", "entry_of", "grade", "require_sandbox", "standings", "take_in"]
@@ -107,7 +108,7 @@ def require_sandbox(exercise: Exercise, unsafe: str) -> None:
     """Make sure, before hours are spent, that what checks run can be run here.
 
     Raises:
-        SandboxError: the sandbox that works here is weaker than what was asked for.
+        SandboxError: the sandbox that works here is weaker than what was asked for, or its Python was tampered with.
     """
     if not any(one.acts for one in exercise.checks):
         return
@@ -117,6 +118,7 @@ def require_sandbox(exercise: Exercise, unsafe: str) -> None:
             f"Other people's work is run in the strong sandbox only; this machine has only the {tier} one.",
             f"See `course doctor` for how to get it, or accept the risk in words: `--unsafe-{tier}`.",
         )
+    require_sound_seed()
 
 
 def grade(jobs: Sequence[Job], executor: Executor, journal: Journal) -> Iterator[Result]:

@@ -42,6 +42,7 @@ __all__ = [
     "library_name",
     "locked",
     "note_use",
+    "require_sound_seed",
     "seed",
     "seed_amiss",
     "system_python_version",
@@ -158,6 +159,20 @@ def seed_amiss() -> str:
     """Compare the seed, file by file, with what was made; empty if it fits or was never made, else a clause that says what doesn't."""
     _, folder, _ = _place(None, _STRONG_PREFIX)
     return made_once.amiss(folder) if folder.is_dir() else ""
+
+
+@functools.cache
+def require_sound_seed() -> None:
+    """Make sure, once in a process, that the seed is byte for byte what was made: others' work is judged by it, and we run it ourselves.
+
+    Raises:
+        SandboxError: it isn't, with the first thing that differs.
+    """
+    if changed := seed_amiss():
+        raise SandboxError(
+            f"The sandbox's own Python is not what was made, so nothing is graded with it: {changed}.",
+            f"See who may write to {cache() / 'system-python'}, remove that folder, and run the command again.",
+        )
 
 
 def _make_seed(folder: Path, base: Base, prefix: str) -> None:
