@@ -38,6 +38,7 @@ LEAKS = [
     f"cat > ~/.netrc <<E\nmachine index.example\nlogin bob\npassword {SECRET}\nE",
     f"printf '-----BEGIN OPENSSH PRIVATE KEY-----\n{SECRET}",
     f"export PASSWORD='{SECRET}",
+    f"export TOKEN=$(echo a $(echo b) | tr a {SECRET})",
 ]
 
 

@@ -17,7 +17,7 @@ LARGEST = 20_000
 
 _NAME = r"(?:pass(?:word|wd|phrase)?|tokens?|secret|api[_-]?key|access[_-]?key|private[_-]?key|credentials?|auth)"
 # a quoted or bare word, but no reference to a variable: `"$TOKEN"` tells nothing
-_VALUE = r"""(?!["']?\$[\w{][\w}]*["']?(?:\s|$))(?:"(?:[^"\\]|\\.)*(?:"|\Z)|'[^']*(?:'|\Z)|\\.|[^\s"'\\;|&<>])+"""
+_VALUE = r"""(?!["']?\$[\w{][\w}]*["']?(?:\s|$))(?:\$\([^()]*(?:\([^()]*\)[^()]*)*\)|"(?:[^"\\]|\\.)*(?:"|\Z)|'[^']*(?:'|\Z)|\\.|[^\s"'\\;|&<>])+"""
 _TOKENS = re.compile(
     r"pypi-[A-Za-z0-9_=-]{20,}"
     r"|gh[pousr]_[A-Za-z0-9]{16,}|github_pat_\w{16,}|glpat-[\w-]{16,}|npm_[A-Za-z0-9]{20,}"
