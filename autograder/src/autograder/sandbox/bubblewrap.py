@@ -26,11 +26,17 @@ __all__ = ["Bubblewrapped", "find_bubblewrap"]
 
 _NAMESPACES = ("ipc", "mnt", "net", "pid", "user", "uts")
 _PATIENCE = 20.0  # seconds, on a machine under load
+_A_MOMENT = 0.0003
 
 
 def find_bubblewrap() -> str | None:
     """Find bubblewrap; the system's own first, since AppArmor lets only that one make namespaces on Ubuntu."""
     return shutil.which("bwrap", path="/usr/bin:/bin") or shutil.which("bwrap")
+
+
+def _sleeps(process: int) -> bool:
+    with open(f"/proc/{process}/stat", "rb") as file:  # noqa: PTH123  many times
+        return file.read().rpartition(b")")[2].split()[0] == b"S"
 
 
 class Bubblewrapped(Running):
@@ -94,6 +100,26 @@ class Bubblewrapped(Running):
                     "Run `course doctor`.",
                 ) from error
 
+    def wait_until_made(self, release: int) -> None:
+        """Let process 1 start the first program inside, and wait until it has, and waits for its end.
+
+        Only then it dies with bubblewrap, and that with us: before, our death would leave it, and what it starts, behind.
+
+        Raises:
+            SandboxError: the sandbox could not be made.
+        """
+        end, handle = time.monotonic() + _PATIENCE, self._init_handle or 0
+        try:
+            os.write(release, b"g")
+            while not (children(self.init) and _sleeps(self.init)):
+                if select.select([handle], [], [], _A_MOMENT)[0] or time.monotonic() > end:
+                    raise SandboxError("Bubblewrap could not start the sandbox.", "Run `course doctor`.")
+        except OSError as error:
+            raise SandboxError(
+                f"The sandbox can't be watched, so nothing is run in it: {error}.", "Run `course doctor`."
+            ) from error
+        self._open_scratch()
+
     def _was_begun(self) -> bool:
         """Say whether bubblewrap ever began the command, or failed before: only then it tells how that ended."""
         os.set_blocking(self._told, False)
@@ -112,7 +138,6 @@ class Bubblewrapped(Running):
             return "/proc", []
         inside = descendants(self.init) if self._pod else children(self.init)
         if self._pod or not inside:
-            self._open_scratch(inside)
             return "/proc", inside
         proc = f"/proc/{self.init}/root/proc"
         try:
@@ -121,13 +146,10 @@ class Bubblewrapped(Running):
             if select.select([self._init_handle], [], [], 0)[0]:
                 return "/proc", []
             raise
-        self._open_scratch(numbers)
         return proc, numbers
 
-    def _open_scratch(self, inside: list[int]) -> None:
+    def _open_scratch(self) -> None:
         """Open the folders in memory, once they are there: before, this machine's own would be met under the same names."""
-        if not inside or self.scratch:
-            return
         for folder, size in SCRATCH.items():
             with contextlib.suppress(OSError):
                 scratch = Scratch(f"/proc/{self.init}/root{folder}", folder)

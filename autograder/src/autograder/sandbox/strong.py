@@ -21,8 +21,10 @@ import contextlib
 import os
 import signal
 import socket
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from autograder.exceptions import SandboxError
 from autograder.sandbox import configuration
@@ -60,15 +62,19 @@ _BUBBLEWRAPS = 3
 """How many processes bubblewrap itself is, or for a moment its parent."""
 _HEEDED = (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGHUP, signal.SIGTERM)
 _BEGIN = r"""
+read -r go || exit 125
 cd -- "$1" 2>/dev/null || { printf "wheelhouse: the folder %s can't be entered\n" "$1" >&2; exit 126; }
 shift
 unset PWD OLDPWD
-command -v -- "$1" >/dev/null 2>&1 && exec "$@"
+command -v -- "$1" >/dev/null 2>&1 && exec "$@" </dev/null
 case $1 in */*) [ -e "$1" ] && { printf "wheelhouse: %s: Permission denied\n" "$1" >&2; exit 126; } ;; esac
 printf "wheelhouse: %s: command not found\n" "$1" >&2
 exit 127
 """
-"""What a shell does as the first program inside, where that is enough: it starts ten times as fast as `inner.py`."""
+"""What a shell does as the first program inside, where that is enough: it starts ten times as fast as `inner.py`.
+
+Where nobody is left to say `go`, nothing is begun.
+"""
 
 
 @dataclass(frozen=True)
@@ -80,8 +86,11 @@ class _Start:
     """The first program inside."""
     descriptors: list[int]
     """Those of them that it needs."""
+    stdin: Any
+    release: int
+    """Where to write when process 1 inside has its bounds and may start the first program."""
     go: int
-    """Where to write when it may begin."""
+    """Where to write when that may begin."""
     channel: socket.socket | None
     """Where `inner.py` says that it waits; None without it."""
 
@@ -150,9 +159,11 @@ class StrongSandbox(CommandSandbox):
                 listeners = self._listen(running.init)
                 if listeners:
                     self._serve(running, place, listeners)
-                os.write(start.go, b"g")
+                running.wait_until_made(start.release)
                 if start.channel is not None:
                     self._hear_from_inside(running, place, start.channel)
+                else:
+                    os.write(start.go, b"go\n")
             except BaseException:
                 running.stop()
                 raise
@@ -172,7 +183,7 @@ class StrongSandbox(CommandSandbox):
             ours.callback(os.close, descriptor)
             return descriptor
 
-        wait, go = map(keep, os.pipe())
+        wait, release = map(keep, os.pipe())
         seccomp = keep(anonymous_file(program))
         options = [*namespaces(pod=self._pod), "--block-fd", str(wait), "--seccomp", str(seccomp)]
         if not launch.share_session:
@@ -182,11 +193,12 @@ class StrongSandbox(CommandSandbox):
         cwd = str(self.root(place) / launch.cwd)
         # A shell can't heed again what it was born ignoring, as ^C is while the terminal is handed over, or under nohup.
         ignored = any(signal.getsignal(number) is signal.SIG_IGN for number in _HEEDED)
-        needs_more = launch.terminal or launch.descriptors or launch.ignore or ignored
+        needs_more = launch.terminal or launch.descriptors or ignored or launch.streams[0] != subprocess.DEVNULL
         if self._privileged_port and not needs_more:
             options += [part for pair in environment.items() for part in ("--setenv", *pair)]
             first = ["/bin/sh", "-c", _BEGIN, "sh", cwd, *launch.argv]
-            return _Start(options, first, [wait, seccomp], go, None)
+            told, go = map(keep, os.pipe())
+            return _Start(options, first, [wait, seccomp], told, release, go, None)
         channel, theirs = map(ours.enter_context, socket.socketpair())
         order = keep(
             write_order(
@@ -204,7 +216,7 @@ class StrongSandbox(CommandSandbox):
         interpreter = f"/run/wheelhouse/bin/{executable_name()}"
         first = [interpreter, "-I", "-S", "/run/wheelhouse/inner.py", str(order)]
         descriptors = [wait, seccomp, order, theirs.fileno(), *launch.descriptors.values()]
-        return _Start(options, first, descriptors, go, channel)
+        return _Start(options, first, descriptors, launch.streams[0], release, -1, channel)
 
     def _spawn(self, start: _Start, launch: Launch) -> Bubblewrapped:
         """Start bubblewrap, with its options where nobody inside can read them."""
@@ -219,7 +231,7 @@ class StrongSandbox(CommandSandbox):
                 fence=fence,
                 env={},
                 cwd="/",
-                stdin=launch.streams[0],
+                stdin=start.stdin,
                 stdout=launch.streams[1],
                 stderr=launch.streams[2],
                 pass_fds=[arguments, tell, *start.descriptors],
