@@ -70,3 +70,16 @@ def test_the_tier_in_force_is_named_with_what_it_is_enough_for(
     assert found.good == good
     assert words in found.found
     assert ("unsafe" in found.found) == bool(words)
+
+
+def test_a_changed_system_python_is_named(labs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file of the sandbox's Python that isn't what was made is said, with what to remove; and which the second one is."""
+    told = {one.about: one for one in doctor.examine()}
+    assert told["system Python"].good
+    assert "second Python" in told
+
+    monkeypatch.setattr(doctor, "seed_amiss", lambda: "lib/python3.11/os.py was changed")
+    python = next(one for one in doctor.examine() if one.about == "system Python")
+    assert not python.good
+    assert "os.py was changed" in python.found
+    assert "Remove the folder" in python.next_step

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 
 from autograder.exceptions import CourseError
 from autograder.folder import index, sandbox
-from autograder.places import course_root, labs
+from autograder.places import cache, course_root, labs
 from autograder.sandbox import ISOLATING, tiers
+from autograder.sandbox.bases import other_bases
+from autograder.sandbox.seed import seed_amiss
 from autograder.sandbox.system_python import system_python_version
 from autograder.sandbox.tools import tool_names
 
@@ -55,6 +57,25 @@ def _door() -> Finding:
     return Finding("door", found.strip(), False, why.next_step if why else "Run `make lab` again.")
 
 
+def _system_python() -> Iterator[Finding]:
+    """Say whether the sandbox's Python is what was made, and which the second one would be."""
+    amiss = seed_amiss()
+    yield Finding(
+        "system Python",
+        f"the sandbox's copy is not what was made: {amiss}"
+        if amiss
+        else "the sandbox's copy is what was made, file by file",
+        not amiss,
+        f"Remove the folder {cache() / 'system-python'}: it is made again.",
+    )
+    other = next(other_bases(), None)
+    same = (
+        f"a second {system_python_version()} under another path, since this machine has no other Python with ensurepip"
+    )
+    found = f"{other.version} in {other.prefix}" if other else same
+    yield Finding("second Python", f"{found}; for what is about two of them", True)
+
+
 def examine() -> Iterator[Finding]:
     """Look at the sandbox, Python, index, disk and tools; each finding as soon as it is there."""
     root = course_root()
@@ -67,6 +88,7 @@ def examine() -> Iterator[Finding]:
         supported,
         "Use Python 3.11 or newer: `make lab PYTHON=python3.13`.",
     )
+    yield from _system_python()
     try:
         yield _in_force()
         yield _door()

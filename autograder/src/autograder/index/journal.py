@@ -174,7 +174,9 @@ class Journal:
             with self.path.open("rb") as file:
                 first = file.readline(1 << 20)
                 # Another first line is another journal: somebody reset the workspace while we looked on.
-                if first != self._first or file.seek(0, os.SEEK_END) < self._read_to:
+                # (A kept start begins with the same line each time, but is another file.)
+                other = state[:1] != self._seen[:1] or first != self._first
+                if other or file.seek(0, os.SEEK_END) < self._read_to:
                     self._events, self._read_to, self._first = [], 0, first
                 file.seek(self._read_to)
                 data = file.read(max(0, MOST_BYTES - self._read_to))
