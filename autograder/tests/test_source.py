@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from autograder.exceptions import Failed
 from autograder.index import PackageIndex
-from autograder.source import LARGEST_SOURCE, Source
+from autograder.source import LARGEST_SOURCE, Source, starts
 from autograder.tree import FolderTree
 from autograder.workspace import Workspace
 from real_environments import facts
@@ -210,3 +210,64 @@ def test_a_workspace_gives_it(tmp_path: Path) -> None:
     assert "sell" in work.source("./till.py").names
     with pytest.raises(Failed, match="no file `kiosk"):
         work.source("kiosk.py")
+
+
+INSTALLED = """#!/home/learner/project/.venv/bin/python3
+# -*- coding: utf-8 -*-
+import re
+import sys
+from pip._internal.cli.main import main
+if __name__ == '__main__':
+    sys.argv[0] = re.sub(r'(-script\\.pyw|\\.exe)?$', '', sys.argv[0])
+    sys.exit(main())
+"""
+
+
+def test_an_installers_command_is_known() -> None:
+    """What pip, uv and virtualenv write calls one function; so does each of this environment's own commands that pip wrote."""
+    assert starts(INSTALLED.encode()) == "pip._internal.cli.main:main"
+    assert starts(INSTALLED.replace("main()", "main.run()").encode()) == "pip._internal.cli.main:main.run"
+    long = INSTALLED.replace(
+        "#!/home/learner/project/.venv/bin/python3", "#!/bin/sh\n'''exec' '/a b/python3' \"$0\" \"$@\"\n' '''"
+    )
+    assert starts(long.encode()) == "pip._internal.cli.main:main"
+    late = INSTALLED.replace("from pip._internal.cli.main import main\n", "").replace(
+        "    sys.argv", "    from pip._internal.cli.main import main\n    sys.argv", 1
+    )
+    assert starts(late.encode()) == "pip._internal.cli.main:main"
+    ours = Path(sys.executable).with_name("pytest")
+    assert starts(ours.read_bytes()).startswith(("pytest", "_pytest"))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("sys.exit(main())", "sys.exit(0)"),
+        ("sys.exit(main())", "print('pip 23.2.1')"),
+        ("sys.exit(main())", "main(); sys.exit(0)"),
+        ("sys.exit(main())", "sys.exit(main(print('x')))"),
+        ("if __name__", "print('pip 23.2.1')\nif __name__"),
+        ("if __name__ ==", "if print(__name__) =="),
+        ("import sys", "import sys, evil"),
+        ("import main", "import main, sys"),
+        ("import main", "import evil as sys"),
+        ("import main", "import *"),
+        ("from pip._internal.cli.main", "from ..evil"),
+        ("import re\n", "import re\ndef main(): pass\n"),
+        ("sys.argv[0] =", "sys.argv[1] ="),
+        ("import re", "import ("),
+        ("import re", "\0"),
+        ("if __name__ == '__main__':", "if __name__ == '__main__':\n    pass\nelse:"),
+    ],
+)
+def test_a_command_that_does_more_is_not(old: str, new: str) -> None:
+    """A script that does anything else beside it, before or after, or is no Python, is nobody's command."""
+    changed = INSTALLED.replace(old, new, 1)
+    assert changed != INSTALLED
+    assert starts(changed.encode()) == ""
+
+
+@given(st.binary(max_size=300))
+def test_any_script_can_be_asked(data: bytes) -> None:
+    """Whatever stands in the file, there is an answer."""
+    assert starts(data) == ""

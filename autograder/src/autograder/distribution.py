@@ -384,17 +384,15 @@ class Distribution:
         for wheel in self._known.wheels(self.name, str(self.version)):
             # an edit that also mends RECORD: the same WHEEL file, another METADATA; what was built from an sdist has its own
             theirs = {posixpath.basename(name): name for name in wheel.files if not _is_code(name)}
-            ours = {one: f"{self.folder_name}/{one}" for one in ("WHEEL", "METADATA")}
-            if (
-                "WHEEL" in theirs
-                and "METADATA" in theirs
-                and self._is(ours["WHEEL"], wheel.files[theirs["WHEEL"]])
-                and not self._is(ours["METADATA"], wheel.files[theirs["METADATA"]])
-                and len(self._known.wheels(self.name, str(self.version))) == 1
-            ):
-                raise self._failed(
-                    f"`METADATA` in {code(self.folder)} is not that of the real {code(self.name)} {self.version}: it was edited."
-                )
+            if len(self._known.wheels(self.name, str(self.version))) != 1 or not {"WHEEL", "METADATA"} <= theirs.keys():
+                continue
+            if not self._is(f"{self.folder_name}/WHEEL", wheel.files[theirs["WHEEL"]]):
+                continue
+            for one in ("METADATA", "entry_points.txt"):
+                if one in theirs and not self._is(f"{self.folder_name}/{one}", wheel.files[theirs[one]]):
+                    raise self._failed(
+                        f"{code(one)} in {code(self.folder)} is not that of the real {code(self.name)} {self.version}: it was edited."
+                    )
 
     def _require_unshadowed(self, lines: Sequence[RecordLine]) -> None:
         """Refuse a file that no installer put there, and that Python imports instead of one that it did: `a/` and `a.….so` before `a.py`."""

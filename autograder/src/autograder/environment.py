@@ -19,6 +19,7 @@ from packaging.utils import canonicalize_name
 
 from autograder.distribution import Distribution, Known, folder_name
 from autograder.exceptions import Failed
+from autograder.source import starts
 from autograder.tree import Outside, Tree, resolve
 from autograder.wording import code, command, leaving, listing, seen, unseen
 
@@ -199,6 +200,37 @@ class Environment:
                     next_step=f"Run {command('head', '-n', '2', script.path)} to see which Python it starts.",
                     evidence=seen(script.interpreter),
                 )
+
+    def command(self, name: str, project: str) -> None:
+        """Raise Failed unless `bin/<name>` is the command of an installed distribution: it calls what that offers, and does no more.
+
+        A file of that name can be written by hand, and print or return whatever it likes.
+        """
+        shown = f"{self.path}/bin/{name}"
+        expected = f"{code(shown)} is the command that an installer writes for {code(project)}."
+        offered = self.distribution(project).entry_points
+        calls = {one.value.replace(" ", "") for one in offered if (one.group, one.name) == ("console_scripts", name)}
+        where = resolve(self._tree, f"{self._folder}/bin/{name}")
+        entry = self._tree.entry(where) if isinstance(where, str) else None
+        if entry is None or isinstance(where, Outside):
+            raise Failed(
+                expected=expected,
+                found=f"There is no {code(shown)}.",
+                next_step=f"Run {command('ls', f'{self.path}/bin')} to see which commands there are.",
+                evidence=unseen(name),
+            )
+        try:
+            text = self._tree.read(where, LARGEST_CONFIG) if entry.executable else b""
+        except FileNotFoundError:
+            text = b""
+        if starts(text) not in calls:
+            is_now = "does something else than that" if entry.executable else "may not be executed"
+            raise Failed(
+                expected=expected,
+                found=f"{code(shown)} {is_now}.",
+                next_step=f"Run {command('ls', '-l', shown)} and {command('cat', shown)} to see it, then let an installer write it anew.",
+                evidence=seen(name),
+            )
 
     # Is it an environment, and of this Python?
 

@@ -6,6 +6,7 @@ The text is a learner's and may be anything: it is parsed by `ast` and never com
 from __future__ import annotations
 
 import ast
+import re
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from typing import Literal
 from autograder.exceptions import Failed
 from autograder.wording import code, command, listing, seen
 
-__all__ = ["Binding", "Call", "Guard", "Import", "Place", "Source"]
+__all__ = ["Binding", "Call", "Guard", "Import", "Place", "Source", "starts"]
 
 LARGEST_SOURCE = 200_000
 
@@ -334,3 +335,45 @@ def _written(node: ast.AST) -> str:
         return ast.unparse(node)
     except RecursionError:
         return "…"
+
+
+def starts(script: bytes) -> str:
+    """Name the function, as `module:name`, that a script calls if it does no more than the command of an installer; empty if it does other things.
+
+    What pip, uv and virtualenv write: the function is imported, `sys.argv[0]` is trimmed, and `sys.exit(function())` ends it.
+    """
+    try:
+        body = ast.parse(script[:LARGEST_SOURCE]).body
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        return ""
+    if body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
+        body = body[1:]  # the text by which `/bin/sh` starts Python where the first line would be too long
+    last = body[-1] if body else None
+    if not isinstance(last, ast.If) or last.orelse or _written(last.test) != "__name__ == '__main__'":
+        return ""
+    steps = [*body[:-1], *last.body[:-1]]
+    others = [node for node in steps if _written(node) not in _TRIMMING]
+    taken = others[0] if len(others) == 1 else None
+    if not isinstance(taken, ast.ImportFrom) or taken.level or len(taken.names) != 1:
+        return ""
+    called = taken.names[0].asname or taken.names[0].name
+    ends = re.fullmatch(rf"sys\.exit\({re.escape(called)}((?:\.\w+)*)\(\)\)", _written(last.body[-1]))
+    if ends is None or called in ("sys", "re"):
+        return ""
+    return f"{taken.module}:{taken.names[0].name}{ends[1]}"
+
+
+_TRIMMING = {
+    ast.unparse(ast.parse(text))
+    for text in (
+        "import re",
+        "import sys",
+        "from re import sub",
+        r"sys.argv[0] = re.sub(r'(-script\.pyw|\.exe)?$', '', sys.argv[0])",
+        r"sys.argv[0] = re.sub(r'(-script\.pyw?|\.exe)?$', '', sys.argv[0])",
+        "sys.argv[0] = sys.argv[0].removesuffix('.exe')",
+        "if sys.argv[0].endswith('-script.pyw'):\n    sys.argv[0] = sys.argv[0][:-11]\nelif sys.argv[0].endswith('.exe'):\n    sys.argv[0] = sys.argv[0][:-4]",
+        "if sys.argv[0].endswith('.exe'):\n    sys.argv[0] = sys.argv[0][:-4]",
+    )
+}
+"""All that an installer's command does besides, as `ast.unparse` writes it."""

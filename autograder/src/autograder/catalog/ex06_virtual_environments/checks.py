@@ -208,6 +208,7 @@ def same_versions(work: Workspace) -> None:
 )
 def pip_runs(work: Workspace) -> None:
     """`stock/.venv/bin/pip` runs."""
+    work.environment("stock/.venv").command("pip", "pip")
     ran = work.run("bash", "-c", "stock/.venv/bin/pip --version")
     if ran.exit_status != 0:
         raise Failed(
@@ -231,17 +232,17 @@ def pip_runs(work: Workspace) -> None:
 )
 def activating_works(work: Workspace) -> None:
     """Activating it makes `python` the one in `stock/.venv`."""
-    ran = work.run(
-        "bash",
-        "-c",
-        '. stock/.venv/bin/activate && test "$(command -v python)" = "$PWD/stock/.venv/bin/python"',
-    )
-    if ran.exit_status != 0:
+    mark = secrets.token_hex(12)
+    # said after it by the shell itself: a script that only ends well, or prints something, says nothing
+    after = f'pwd; set --; . stock/.venv/bin/activate; printf "\\n%s %s\\n" {mark} "$(command -v python)"'
+    ran = work.run("bash", "-c", after)
+    root, _, told = ran.output.partition("\n")
+    if f"\n{mark} {root}/stock/.venv/bin/python\n" not in f"\n{told}\n":
         raise Failed(
             expected="After `. stock/.venv/bin/activate`, the command `python` is `stock/.venv/bin/python`.",
-            found="`stock/.venv/bin/activate` still leads elsewhere, so `python` is another one.",
-            next_step="Run `grep VIRTUAL_ENV= stock/.venv/bin/activate` to see which folder it speaks of.",
-            evidence=r"VIRTUAL_ENV=",
+            found="`stock/.venv/bin/activate` still leads elsewhere, or nowhere, so `python` is another one.",
+            next_step="Run `grep -n -w -e VIRTUAL_ENV= -e exit stock/.venv/bin/activate` to see which folder it speaks of.",
+            evidence=r"VIRTUAL_ENV=|exit",
         )
 
 

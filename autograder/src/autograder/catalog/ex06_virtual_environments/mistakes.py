@@ -259,6 +259,26 @@ MISTAKES = [
         says=r"pip",
     ),
     Mistake(
+        "wrote a `pip` that does nothing, and does it well",
+        task=3,
+        commands="""
+        sed -i 's|/warehouse/|/stock/|g' stock/.venv/bin/*
+        printf '#!%s/stock/.venv/bin/python3\\nprint("pip 23.2.1")\\n' "$PWD" > stock/.venv/bin/pip
+        """,
+        caught_by=checks.pip_runs,
+        says=r"something else",
+    ),
+    Mistake(
+        "let `activate` end well before it does anything",
+        task=3,
+        commands="""
+        sed -i 's|/warehouse/|/stock/|g' stock/.venv/bin/*
+        sed -i '1i echo "$PWD/stock/.venv/bin/python"; exit 0' stock/.venv/bin/activate
+        """,
+        caught_by=checks.activating_works,
+        says=r"nowhere",
+    ),
+    Mistake(
         "repaired the commands, and forgot `activate`",
         task=3,
         commands="stock/.venv/bin/python -m pip install --force-reinstall --no-deps pip leftpad==1.1 pricetag==1.0",
