@@ -124,6 +124,25 @@ def test_work_is_kept_where_only_the_record_is_damaged(
     assert (again.state / "before-reset" / "mine.txt").read_text() == "hours of work"
 
 
+def test_a_system_python_may_be_ready(labs: Path) -> None:
+    """The next workspace takes it as it is, if nobody changed it; and one that was changed is put right."""
+    exercise = find_exercise("03")
+    folder.prepare()
+    folder.prepare()
+    spare = labs / ".wheelhouse" / ".spare" / "system"
+    python = next(spare.glob("lib/*/site-packages/pip/__main__.py"))
+    inode = python.stat().st_ino
+    (python.parent / "strange.py").touch()
+
+    live = folder.begin(exercise)
+
+    taken = live.place.system / python.relative_to(spare)
+    assert taken.stat().st_ino == inode
+    assert not (taken.parent / "strange.py").exists()
+    assert not spare.exists()
+    assert live.sandbox.run(["pip", "--version"], live.place).exit_status == 0
+
+
 def deep_tree(top: Path) -> None:
     """Make 5,000 folders in one another."""
     here = os.open(top, os.O_RDONLY)

@@ -26,7 +26,7 @@ from autograder.folder.live import (
     undisturbed,
 )
 from autograder.folder.looking import signature
-from autograder.folder.making import SCRATCH, begin, begin_free, reset
+from autograder.folder.making import SCRATCH, begin, begin_free, prepare, reset
 from autograder.folder.moving import empty as _empty
 from autograder.folder.moving import remove_tree
 
@@ -39,6 +39,7 @@ __all__ = [
     "current",
     "index",
     "open_workspace",
+    "prepare",
     "remove_tree",
     "reset",
     "sandbox",

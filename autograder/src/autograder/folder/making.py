@@ -31,11 +31,12 @@ from autograder.folder.live import (
 )
 from autograder.folder.moving import move_aside, move_contents, real_folder
 from autograder.folder.start import Start, keep_start, kept_start, make_really, pythons_of
+from autograder.places import labs
 from autograder.sandbox.plan import Marks, Plan, discard, put_right, sweep
 from autograder.sandbox.pythons import Pythons
 from autograder.sandbox.system_python import make_system
 
-__all__ = ["SCRATCH", "begin", "begin_free", "reset"]
+__all__ = ["SCRATCH", "begin", "begin_free", "prepare", "reset"]
 
 SCRATCH = "scratch"
 
@@ -99,6 +100,30 @@ def begin_free(name: str = SCRATCH, *, fresh: bool = False, pythons: Pythons | N
 
 # --- from nothing
 
+SPARE = ".spare"
+
+
+def prepare() -> None:
+    """Have a new system Python ready, which the next workspace to be begun takes: it is most of what beginning one costs.
+
+    For whoever has time: a server that starts, an installation. Does nothing where one is ready.
+    """
+    with locked(SPARE):
+        ready, fresh = labs() / ".wheelhouse" / SPARE / "system", labs() / ".wheelhouse" / SPARE / "making"
+        if not ready.is_dir():
+            with explained():
+                discard(fresh, ready.parent)
+                make_system(fresh)
+                fresh.rename(ready)
+
+
+def _take_spare_system(live: LiveWorkspace) -> None:
+    """Take the one that is ready, if there is one; whether it is as it should be is seen when it is put right."""
+    ready = labs() / ".wheelhouse" / SPARE / "system"
+    if ready.is_dir() and not live.place.system.exists():
+        with contextlib.suppress(OSError):  # another one took it
+            ready.rename(live.place.system)
+
 
 def _keep_what_lies_there(live: LiveWorkspace) -> None:
     """Save what somebody may miss before a workspace is made where something lies."""
@@ -122,6 +147,7 @@ def _make(live: LiveWorkspace, pythons: Pythons | None = None) -> None:
     start = kept_start(live)
     with explained():
         sweep(live.state)
+        _take_spare_system(live)
         real_folder(live.project, live.state)
         plan = start.project if start else {}
         marks = put_right(live.project, plan, {}, live.state)
