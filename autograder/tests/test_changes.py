@@ -353,8 +353,30 @@ def test_too_many_files_are_not_compared(learner: Learner, monkeypatch: pytest.M
     found = take(learner.live)
 
     assert not found.whole
-    assert len(found.files) < 5_000
+    assert len(found.files) <= 102
     assert Listing(found.made, {}).differences(found) == {}
+    assert learner.type("echo 1 > one.txt") == []
+    monkeypatch.undo()
+    assert learner.type("echo 2 > two.txt") == [], "the first whole listing has nothing to be compared with"
+    assert learner.type("echo 3 > three.txt") == [("project", "file", "added", "three.txt")]
+
+
+def test_a_long_cell_is_cut(learner: Learner) -> None:
+    """Of a cell with many lines the first are shown."""
+    learner.type("\n".join(f"echo {number}" for number in range(100)))
+
+    assert len(learner.shown().splitlines()) < 12
+    assert "… and 93 lines more" in learner.shown()
+
+
+def test_a_record_that_cannot_be_written_costs_nothing_else(learner: Learner) -> None:
+    """Where the records are gone or no folder, the shell goes on."""
+    folder.remove_tree(learner.live.state / "records")
+    (learner.live.state / "records").write_text("in the way")
+
+    assert learner.shell.run("echo alive", lambda text: None) == 0
+    assert last(learner.live) == []
+    (learner.live.state / "records").unlink()
 
 
 def test_no_link_is_followed(learner: Learner, tmp_path: Path) -> None:

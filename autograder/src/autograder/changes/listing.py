@@ -14,6 +14,7 @@ Paths begin with a word that says where they lie::
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import stat
 from collections.abc import Iterable, Mapping
@@ -30,6 +31,7 @@ Stamp = tuple[int, int, int, int, int]
 """Mode, size, mtime and ctime in nanoseconds, inode; of a folder only the mode and the ctime mean something."""
 
 MOST_ENTRIES = 60_000
+MOST_GLANCED = 5_000
 MOST_TEXTS = 200
 LARGEST_TEXT = 20_000
 ALL_TEXTS = 400_000
@@ -145,6 +147,8 @@ def _scan(prefix: str, top: Path, files: dict[str, Stamp]) -> bool:
                 name = entry.name
                 if name == "__pycache__":
                     continue
+                if len(files) > MOST_ENTRIES:
+                    return False
                 path = before + name
                 if path in _OWN_RECORDS:
                     continue
@@ -158,8 +162,6 @@ def _scan(prefix: str, top: Path, files: dict[str, Stamp]) -> bool:
                     files[path] = (mode, 0, 0, state.st_ctime_ns, 0)
                 else:
                     files[path] = (mode, state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino)
-        if len(files) > MOST_ENTRIES:
-            return False
     return True
 
 
@@ -180,9 +182,9 @@ def glance(live: LiveWorkspace) -> frozenset[tuple[str, int, int]]:
     """
     found: set[tuple[str, int, int]] = set()
     todo = [str(live.project)]
-    while todo and len(found) < MOST_ENTRIES:
+    while todo and len(found) < MOST_GLANCED:
         with contextlib.suppress(OSError), os.scandir(todo.pop()) as entries:
-            inside = list(entries)
+            inside = list(itertools.islice(entries, MOST_GLANCED))
             if any(entry.name == "pyvenv.cfg" for entry in inside):
                 continue
             for entry in inside:

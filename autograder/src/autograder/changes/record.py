@@ -25,7 +25,6 @@ from autograder.changes.change import Change, Step
 from autograder.changes.compare import Differences, compare
 from autograder.changes.listing import Listing, Stamp, take
 from autograder.changes.variables import compare_variables
-from autograder.exceptions import CourseError
 from autograder.folder import LiveWorkspace, undisturbed
 from autograder.sandbox.prompts import Prompt
 from autograder.sandbox.redaction import redact
@@ -105,15 +104,15 @@ class Observer:
         self._source = source
         self._baseline = _Baseline(live)
         self._variables: Mapping[str, str] | None = None
-        with contextlib.suppress(OSError, CourseError):
+        with contextlib.suppress(Exception):  # a record is never worth a shell
             _folder(live).mkdir(parents=True, exist_ok=True)
             self._record([])
 
     def hear(self, prompts: Sequence[Prompt]) -> None:
-        """Take the prompts that came: signal at once, then compare and write. Never raises for the learner's sake."""
+        """Take the prompts that came: signal at once, then compare and write; what goes wrong is not recorded, and no more."""
         with contextlib.suppress(OSError):
             signal_file(self._live).touch()
-        with contextlib.suppress(OSError, CourseError):
+        with contextlib.suppress(Exception):
             self._record(prompts)
 
     def note(self, command: str, status: int, began: float, ended: float) -> None:
@@ -136,11 +135,11 @@ class Observer:
                 changes = compare(live, before, after, part) if part else []
                 if prompt is not None:
                     changes += self._of_shell(prompt)
-                if changes or (prompt is not None and (prompt.command or prompt.hidden)):
+                if changes or (prompt is not None and prompt.command):
                     steps.append(self._step(prompt, changes))
             if steps:
                 self._append(steps)
-            if found:
+            if found or before.whole != after.whole:
                 self._baseline.write(after)
 
     def _of_shell(self, prompt: Prompt) -> list[Change]:

@@ -17,6 +17,7 @@ __all__ = ["as_html", "as_text"]
 
 _COLOURS = {"+": "32", "-": "31", "~": "33", "!": "1;33", "·": "2"}
 _MOST_LINES = 14
+_MOST_COMMAND_LINES = 8
 _HEADINGS: dict[Area, str] = {
     "system": "The system Python, which all your projects share",
     "user": "Your user's own packages (~/.local), which all your projects share",
@@ -162,7 +163,10 @@ def _heading(step: Step) -> str:
         return "Since then, without a command in a shell of the course (an editor, perhaps):"
     if step.by_nobody:
         return "Without a command that is on record (an editor, perhaps, or a command typed with a leading space):"
-    return f"$ {step.command}"
+    lines = step.command.split("\n")
+    if len(lines) > _MOST_COMMAND_LINES:
+        lines = [*lines[: _MOST_COMMAND_LINES - 1], f"… and {len(lines) - _MOST_COMMAND_LINES + 1} lines more"]
+    return "$ " + "\n".join(lines)
 
 
 def _ending(step: Step) -> str:
