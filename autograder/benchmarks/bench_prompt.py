@@ -114,10 +114,11 @@ def measure(rounds: int, still: float) -> None:
 
     print(f"{'prompt to tick, ms':34} {'median':>8} {'p95':>8} {'idle CPU':>11}")
     of("told by the prompt")
-    heard, module.signal_file, module.GLANCES = module.signal_file, lambda _: Path("/nowhere"), 1
+    heard, glances = module.signal_file, module.GLANCES
+    module.signal_file, module.GLANCES = lambda _: Path("/nowhere"), 1
     period, module.PROMPT_PERIOD = module.PROMPT_PERIOD, 1.0
     of("looking once a second (peer)")
-    module.signal_file, module.GLANCES, module.PROMPT_PERIOD = heard, 5, period
+    module.signal_file, module.GLANCES, module.PROMPT_PERIOD = heard, glances, period
 
     listing = take(live)
     took = []

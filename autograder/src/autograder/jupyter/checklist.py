@@ -29,11 +29,11 @@ from autograder.verdict import Verdict
 __all__ = ["Checklist", "as_items", "stop_all"]
 
 STATIC = Path(__file__).parent / "static"
-PROMPT_PERIOD = 0.04
+PROMPT_PERIOD = 0.05
 """Seconds between two looks whether a prompt has returned: a file's time, and nothing else."""
 PERIOD = 1.0
 """Seconds between two looks at the project's own files while the checklist can be seen."""
-GLANCES = 5
+GLANCES = 8
 """Every so many of them the whole workspace is looked at, which costs some ten times as much."""
 UNSEEN_PERIOD = 5.0
 """Seconds between two looks while it can't be seen."""
