@@ -10,9 +10,13 @@ import pytest
 
 from autograder.exercise import Alternative, Check, Exercise, Mistake, find_exercises
 from autograder.folder import LiveWorkspace, index
+from autograder.grading import Job, key_of
+from autograder.grading.record import graded_of
+from autograder.grading.work import work
 from autograder.runner import check_live, check_snapshot, evaluate
 from autograder.sandbox import Limits
 from autograder.snapshot import SnapshotTree
+from autograder.submission import grade_submission
 from autograder.verdict import Outcome, Verdict
 
 Begun = Callable[[Exercise], LiveWorkspace]
@@ -45,6 +49,22 @@ def _type(live: LiveWorkspace, commands: str) -> str:
     done = live.sandbox.run(["bash", "-c", commands], live.place, limits=Limits(wall_seconds=120))
     assert not done.stopped, f"{done.stopped}\n{done.output}"
     return done.output
+
+
+def _says_the_same_everywhere(live: LiveWorkspace, verdict: Verdict) -> None:
+    """Hand the state in: each face gives, byte for byte, what `course check` and the checklist gave for it.
+
+    The others are a worker's (`course grade`, `nbgrader autograde`), and the cells `grade(1)` in nbgrader's own kernel.
+    """
+    assert live.exercise is not None
+    snapshot = live.snapshot()
+    result = work(Job(live.exercise.id, key_of(live.exercise, snapshot), snapshot))
+    assert result.verdict == verdict.to_json()
+
+    beside = live.state / "handed-in"
+    beside.mkdir()
+    (beside / f"{live.exercise.id}.snapshot").write_bytes(snapshot)
+    assert grade_submission(live.exercise, beside) == graded_of(live.exercise, result)
 
 
 @cache
@@ -83,6 +103,7 @@ def test_reference_answer_earns_everything(exercise: Exercise, begun: Begun) -> 
 
     assert verdict.state == "passed", verdict.to_json() + said + _troubles(verdict)
     assert exercise.points == verdict.score
+    _says_the_same_everywhere(live, verdict)
 
 
 @every_exercise
@@ -101,9 +122,11 @@ def test_alternative_earns_its_task(exercise: Exercise, alternative: Alternative
     live = begun(exercise)
     said = _type(live, alternative.commands)
 
-    verdict = check_live(live, submit=False).task(alternative.task)
+    whole = check_live(live, submit=False)
+    verdict = whole.task(alternative.task)
 
     assert verdict.state == "passed", f"{[one.as_json() for one in verdict.outcomes]}\n{said}"
+    _says_the_same_everywhere(live, whole)
 
 
 def _ways(exercise: Exercise, tool: str) -> list[Alternative]:
@@ -143,6 +166,7 @@ def test_mistake_is_caught_as_named(exercise: Exercise, mistake: Mistake, begun:
     assert mistake.caught_by.name == failed.check.name, f"{failed.as_json()}\n{said}\n{failed.trouble}"
     assert failed.state == "failed", failed.trouble
     assert re.search(mistake.says, failed.found or ""), failed.found
+    _says_the_same_everywhere(live, verdict)
     _shows_what_it_speaks_of(live, failed)
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
+import marshal
 import os
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
@@ -215,6 +218,23 @@ def test_nothing_runs_before_the_program(
     assert heard in (f"{tmp_path / 'place' / 'one'}\n", f"{SYSTEM.parent}\n"), (
         "it runs, in the environment where there is one"
     )
+
+
+@pytest.mark.parametrize("flags", [1, 3])
+def test_bytecode_does_not_stand_for_its_source(
+    work: Path, tmp_path: Path, index: PackageIndex, store: ContentStore, flags: int
+) -> None:
+    """Bytecode that Python would believe by a hash is left out: anybody can put the hash of one source before the code of another."""
+    (work / "program.py").write_text("print('as read')\n")
+    told = importlib.util.source_hash(b"print('as read')\n")
+    code = marshal.dumps(compile("print('evil')", "program.py", "exec"))
+    cached = Path(importlib.util.cache_from_source(str(work / "program.py")))
+    cached.parent.mkdir()
+    cached.write_bytes(importlib.util.MAGIC_NUMBER + flags.to_bytes(4, "little") + told + code)
+    place = restored(work, tmp_path / "place", index, store)
+    words = [sys.executable, "-B", "-c", "import program"]
+    assert subprocess.run(words, cwd=place, capture_output=True, text=True, check=True).stdout == "as read\n"
+    assert subprocess.run(words, cwd=work, capture_output=True, text=True, check=True).stdout == "evil\n"
 
 
 def test_attacks_are_real(work: Path, tmp_path: Path, index: PackageIndex) -> None:

@@ -94,6 +94,15 @@ def restore_published(tree: Tree, folder: Path) -> None:
         ) from error
 
 
+def _stands_in(path: str, data: bytes) -> bool:
+    """Say whether a file is bytecode that Python would run in its source's place, whatever it holds, because of a hash (PEP 552).
+
+    Anybody can write the hash of a source into the bytecode of another. Left out, Python compiles the source that was read.
+    Bytecode which is trusted by its source's time isn't trusted here anyhow: every file has the time at which it was put back.
+    """
+    return path.endswith(".pyc") and posixpath.basename(posixpath.dirname(path)) == "__pycache__" and data[4:5] > b"\0"
+
+
 class _Restoration:
     def __init__(
         self,
@@ -190,6 +199,8 @@ class _Restoration:
             except FileNotFoundError:
                 self.written.pop(node.sha256, None)
                 return False
+        if self.sealed and _stands_in(path, data):
+            return True
         if self.moves and self._in_environment(path):
             data = self._move_text(data)
         if self.sealed and path.endswith("pyvenv.cfg"):
