@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 
 import dask
 import distributed
-from distributed.comm import CommClosedError
+from distributed.comm.core import CommClosedError
 
 from autograder.exceptions import CourseError, UsageError
 from autograder.grading.jobs import Job, Result
@@ -36,6 +36,8 @@ __all__ = ["ClusterExecutor", "grade_on_worker"]
 AHEAD = 3
 """How many jobs a worker are under way: one is done, the others are on their way to it."""
 
+_dask: Any = distributed
+"""Without its types, which it has for the lesser part of what is used here."""
 _lock = threading.Lock()
 _crew: LocalExecutor | None = None
 
@@ -60,7 +62,7 @@ def grade_on_worker(job: Job) -> Result:
 class ClusterExecutor:
     """Does jobs on the cluster of the scheduler at an address such as `tls://head.example:8786`."""
 
-    def __init__(self, address: str, *, patience: float = 60.0) -> None:
+    def __init__(self, address: str, *, patience: float = 120.0) -> None:
         """Connect to nothing yet.
 
         Args:
@@ -105,7 +107,7 @@ class ClusterExecutor:
         with _quiet():
             while True:
                 try:
-                    client = distributed.Client(self.address, timeout=5, set_as_default=False)
+                    client = _dask.Client(self.address, timeout=5, set_as_default=False)
                     break
                 except (OSError, TimeoutError) as error:
                     if time.monotonic() > until:
@@ -136,7 +138,7 @@ class ClusterExecutor:
         """
         todo = deque(jobs)
         under_way: dict[str, Job] = {}
-        results = distributed.as_completed([], with_results=True, raise_errors=False, loop=client.loop)
+        results = _dask.as_completed([], with_results=True, raise_errors=False, loop=client.loop)
 
         def hand_out() -> None:
             while todo and len(under_way) < AHEAD * max(1, self._workers):
@@ -225,7 +227,7 @@ def _checked(address: str) -> str:
         if missing:
             raise UsageError(
                 f"For {address} Dask must be told the certificates: {', '.join(missing)} isn't set.",
-                "Set DASK_DISTRIBUTED__COMM__TLS__CA_FILE and the others, as `autograder/docs/cluster.md` says.",
+                "Make some with `python -m autograder.grading.certificates FOLDER`, and set DASK_CONFIG to that folder.",
             )
     return f"{parts.scheme}://{parts.netloc}"
 
