@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from autograder.environment import Environment, find_environments
+from autograder.exceptions import Failed
 from autograder.index import PackageIndex
 from autograder.tree import FolderTree
 from real_environments import PYTHON, SERIES, SITE, SYSTEM, TOOLS, VERSION, copy, fails, make, run, workspace
@@ -368,3 +369,71 @@ def test_workspace_full_of_folders_is_searched_in_bounds(tmp_path: Path) -> None
         (tmp_path / place).mkdir(parents=True)
         (tmp_path / place / "pyvenv.cfg").write_text("")
     assert find_environments(FolderTree(tmp_path)) == ["near"]
+
+
+@pytest.mark.parametrize("maker", MAKERS)
+def test_command_of_an_installer(opened: Callable[[str], Environment], maker: str) -> None:
+    """What each of the three makers' installers wrote for `leftpad` is its command."""
+    opened(maker).command("leftpad", "leftpad")
+
+
+def a_program_that_ends_well(folder: Path) -> None:
+    """Put a program there which does nothing, with the right first line."""
+    script = folder / "bin" / "leftpad"
+    script.write_text(script.read_text().splitlines()[0] + "\nprint('leftpad 1.1')\n")
+
+
+def a_link_to_true(folder: Path) -> None:
+    """Put a link to a program of the system there."""
+    (folder / "bin" / "leftpad").unlink()
+    (folder / "bin" / "leftpad").symlink_to("/bin/true")
+
+
+def nothing(folder: Path) -> None:
+    """Take it away."""
+    (folder / "bin" / "leftpad").unlink()
+
+
+def not_executable(folder: Path) -> None:
+    """Take the right to execute it away."""
+    (folder / "bin" / "leftpad").chmod(0o644)
+
+
+def a_module_beside_it(folder: Path) -> None:
+    """Put a module beside it that every command imports."""
+    (folder / "bin" / "re.py").write_text("raise SystemExit")
+
+
+def a_package_beside_it(folder: Path) -> None:
+    """Put a link to a package beside it."""
+    (folder / "bin" / "leftpad.d").mkdir()
+    (folder / "bin" / "typing").symlink_to("leftpad.d")
+
+
+def other_entry_points(folder: Path) -> None:
+    """Let the distribution offer something else, and call that."""
+    (info,) = folder.glob("lib/*/site-packages/leftpad-*.dist-info")
+    (info / "entry_points.txt").write_text("[console_scripts]\nleftpad = os:getcwd\n")
+    script = folder / "bin" / "leftpad"
+    script.write_text(script.read_text().replace("from leftpad import main", "from os import getcwd as main"))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (a_program_that_ends_well, "does something else"),
+        (a_link_to_true, r"There is no `venv/bin/leftpad`"),
+        (nothing, r"There is no `venv/bin/leftpad`"),
+        (not_executable, "may not be executed"),
+        (a_module_beside_it, r"Beside it lies `venv/bin/re\.py`"),
+        (a_package_beside_it, r"Beside it lies `venv/bin/"),
+        (other_entry_points, r"`entry_points\.txt` in .* was edited"),
+    ],
+)
+def test_command_of_nobody(
+    opened: Callable[[str], Environment], mine: Path, spoil: Callable[[Path], None], says: str
+) -> None:
+    """A file of that name which was written by hand, or would import other things first, is no command of the distribution."""
+    spoil(mine / "venv")
+    with pytest.raises(Failed, match=says):
+        opened("venv").command("leftpad", "leftpad")

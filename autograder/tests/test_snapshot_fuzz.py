@@ -21,6 +21,7 @@ from autograder.places import cache
 ROUNDS = int(os.environ.get("WHEELHOUSE_ROUNDS", "1"))
 
 
+@pytest.mark.timeout(300 * ROUNDS)
 @pytest.mark.parametrize(("number", "mutants"), [("03", 400), ("14", 100), ("06", 20)])
 def test_mutants_are_refused_or_harmless(
     pristine: Callable[[Exercise], Path], tmp_path: Path, number: str, mutants: int

@@ -102,6 +102,7 @@ def mutant(good: bytes, dice: random.Random) -> bytes:
     return json.dumps(notebook).encode("utf-8", "surrogatepass")
 
 
+@pytest.mark.timeout(300 * ROUNDS)
 @pytest.mark.filterwarnings("ignore")
 def test_mutated_notebooks_are_read(released: bytes, tmp_path: Path) -> None:
     """No notebook brings a crash or a hang, and what is read of it is a valid notebook without outputs, ready to be written."""

@@ -219,6 +219,17 @@ class Environment:
                 next_step=f"Run {command('ls', f'{self.path}/bin')} to see which commands there are.",
                 evidence=unseen(name),
             )
+        for other in self._tree.names(f"{self._folder}/bin"):
+            leads = resolve(self._tree, f"{self._folder}/bin/{other}")
+            beside = self._tree.entry(leads) if isinstance(leads, str) else None
+            package = beside is not None and beside.kind == "folder" and other != "__pycache__"
+            if package or (other.endswith((".py", ".pyc", ".so")) and other != "activate_this.py"):
+                raise Failed(
+                    expected=expected,
+                    found=f"Beside it lies {code(f'{self.path}/bin/{other}')}: a command imports what is in its own folder first.",
+                    next_step=f"Run {command('ls', '-l', f'{self.path}/bin')} to see it.",
+                    evidence=seen(other),
+                )
         try:
             text = self._tree.read(where, LARGEST_CONFIG) if entry.executable else b""
         except FileNotFoundError:
