@@ -6,6 +6,7 @@ import json
 import os
 import re
 import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 from autograder import folder
 from autograder.changes import Observer, as_html, as_text, glance, last, signal_file
 from autograder.changes.change import Change, Step
+from autograder.changes.compare import compare
 from autograder.changes.listing import Listing, take
 from autograder.folder import LiveWorkspace
 from autograder.sandbox import Shell
@@ -359,6 +361,20 @@ def test_too_many_files_are_not_compared(learner: Learner, monkeypatch: pytest.M
     monkeypatch.undo()
     assert learner.type("echo 2 > two.txt") == [], "the first whole listing has nothing to be compared with"
     assert learner.type("echo 3 > three.txt") == [("project", "file", "added", "three.txt")]
+
+
+def test_thousands_of_folders_take_no_time(live: LiveWorkspace) -> None:
+    """What is said of very many differences is found in one pass over them."""
+    folder_stamp, file_stamp = (0o040755, 0, 0, 1, 0), (0o100644, 1, 1, 1, 1)
+    files = {f"project/{number}": folder_stamp for number in range(20_000)}
+    files |= {f"project/{number}/pyvenv.cfg": file_stamp for number in range(0, 20_000, 200)}
+    before, after = Listing(0, {}), Listing(0, files)
+
+    begun = time.process_time()
+    found = compare(live, before, after, before.differences(after))
+
+    assert len(found) == 20_000
+    assert time.process_time() - begun < 20
 
 
 def test_a_long_cell_is_cut(learner: Learner) -> None:

@@ -6,7 +6,7 @@ import difflib
 import json
 import posixpath
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -53,16 +53,15 @@ class _Site:
 def compare(live: LiveWorkspace, before: Listing, after: Listing, found: Differences) -> list[Change]:
     """Say what differences between two listings mean; `found` may be a part of them."""
     sites: dict[str, _Site] = {}
-    environments = environments_in([*before.files, *after.files]) if found else []
+    environments = {one.rstrip("/") for one in environments_in([*before.files, *after.files])} if found else set()
     files: dict[str, tuple[Stamp | None, Stamp | None]] = {}
     caches: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     changes: list[Change] = []
     for path, pair in found.items():
-        top = next((one for one in environments if path.startswith(one)), "")
-        if top or path + "/" in environments:
-            top = top or path + "/"
+        top = next((one for one in (path, *_above(path)) if one in environments), "")
+        if top:
             area: Area = "environment" if top.startswith("project/") else "user"
-            sites.setdefault(top, _Site(area, _shown(top.rstrip("/")))).found[path] = pair
+            sites.setdefault(f"{top}/", _Site(area, _shown(top))).found[path] = pair
         elif path.startswith("system/"):
             sites.setdefault("system/", _Site("system", "")).found[path] = pair
         elif path.startswith(("home/.local/lib/", "home/.local/bin/")):
@@ -85,6 +84,13 @@ def compare(live: LiveWorkspace, before: Listing, after: Listing, found: Differe
         if size or count
     ]
     return changes
+
+
+def _above(path: str) -> Iterator[str]:
+    """Give the folders above a path, innermost first."""
+    while "/" in path:
+        path = path.rpartition("/")[0]
+        yield path
 
 
 def _shown(path: str) -> str:
@@ -256,13 +262,14 @@ def _files(files: Differences, found: Differences, before: Listing, after: Listi
         pair = files.get(path, ((0, 0, 0, 0, 0), (0, 0, 0, 0, 0)))
         yield Change(_area(path), "folder", _how(pair), _shown(path), note=_REPOSITORY, count=count)
     whole = _whole_folders(rest)
+    filled = {folder for path in found for folder in _above(path)}
     for folder, inside in sorted(whole.items()):
         yield Change(_area(folder), "folder", _how(rest[folder]), _shown(folder), count=inside)
     for path, pair in sorted(rest.items()):
-        if any(path == folder or path.startswith(f"{folder}/") for folder in whole):
+        if any(folder in whole for folder in (path, *_above(path))):
             continue
         if _is_folder(pair):
-            if not any(other.startswith(f"{path}/") for other in found):  # else what is in it says enough
+            if path not in filled:  # else what is in it says enough
                 yield Change(_area(path), "folder", _how(pair), _shown(path))
             continue
         one = _file(path, pair, before, after)
@@ -275,13 +282,13 @@ def _area(path: str) -> Area:
 
 def _whole_folders(files: Differences) -> dict[str, int]:
     """Give the folders that came or went whole and hold more files than can be named, outermost first, with their numbers."""
+    inside = Counter(folder for path, pair in files.items() if not _is_folder(pair) for folder in _above(path))
     found: dict[str, int] = {}
     for path, pair in sorted(files.items()):
-        if not _is_folder(pair) or _how(pair) == "changed" or any(path.startswith(f"{outer}/") for outer in found):
+        if not _is_folder(pair) or _how(pair) == "changed" or any(outer in found for outer in _above(path)):
             continue
-        inside = sum(other.startswith(f"{path}/") and not _is_folder(stamps) for other, stamps in files.items())
-        if inside > _MOST_FILES:
-            found[path] = inside
+        if inside[path] > _MOST_FILES:
+            found[path] = inside[path]
     return found
 
 

@@ -111,9 +111,8 @@ class Listing:
 
 
 def environments_in(paths: Iterable[str]) -> list[str]:
-    """Give the folders of virtual environments, longest first, each with `/` at its end."""
-    found = {path.removesuffix("pyvenv.cfg") for path in paths if path.endswith("/pyvenv.cfg")}
-    return sorted(found, key=len, reverse=True)
+    """Give the folders of virtual environments, each with `/` at its end."""
+    return sorted({path.removesuffix("pyvenv.cfg") for path in paths if path.endswith("/pyvenv.cfg")})
 
 
 def _tops(live: LiveWorkspace) -> list[tuple[str, Path]]:
@@ -129,8 +128,11 @@ def _tops(live: LiveWorkspace) -> list[tuple[str, Path]]:
 def real_path(live: LiveWorkspace, path: str) -> Path:
     """Say where a listed path lies on this machine."""
     top, _, rest = path.partition("/")
-    folders = {"project": live.project, "home": live.place.home, "system": live.place.system}
-    return folders.get(top, live.state / "published") / rest
+    if top == "project":
+        return live.project / rest
+    if top == "published":
+        return live.state / "published" / rest
+    return (live.place.home if top == "home" else live.place.system) / rest
 
 
 def _scan(prefix: str, top: Path, files: dict[str, Stamp]) -> bool:
