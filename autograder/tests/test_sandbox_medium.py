@@ -160,12 +160,14 @@ def test_nothing_on_the_network_but_the_index(sandbox: Sandbox, place: Place, tm
 
 
 def test_other_processes_can_neither_be_looked_into_nor_ended(sandbox: Sandbox, place: Place) -> None:
-    """Not by a signal to one, nor to the supervisor, nor to all; names are all that is seen of them."""
+    """Not by a signal to one, nor to the supervisor, nor to all, nor by a bound set to it; names are all that is seen of them."""
     environment = {**os.environ, "WHEELHOUSE_TEST_SECRET": "sesame"}
     with subprocess.Popen(["sleep", "100"], env=environment) as victim:
         text = """
         for n in "$1" "$PPID"; do kill -9 $n; done 2>/dev/null
         cat /proc/[0-9]*/environ /proc/$1/maps /proc/$1/mem 2>/dev/null | grep -ac sesame
+        prlimit --pid "$1" --cpu=1 --nofile=0 2>&1 | grep -vi permitted
+        renice -n 19 -p "$1" >/dev/null 2>&1 && echo reniced
         readlink /proc/$1/fd/1 /proc/$1/cwd /proc/$1/exe
         kill -9 -1
         echo lives"""

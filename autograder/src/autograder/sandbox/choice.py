@@ -22,9 +22,10 @@ TIERS: tuple[Tier, ...] = get_args(Tier)
 
 _GUARANTEES: dict[Tier, str] = {
     "strong": "Commands see only the workspace, reach only the index, are bounded and end as a whole.",
-    "strong-pod": "As strong, but commands see the names of this machine's other processes.",
+    "strong-pod": "As strong, but commands see the names and arguments of this machine's other processes.",
     "medium": "Commands read the system and write only the workspace, reach only the index, are bounded and end as a whole; "
-    "they see the names of this machine's processes and files, and can change modes and times of files that are yours.",
+    "they see the names of this machine's files, names and arguments of its processes, can change modes and times of files "
+    "that are yours, and could reach another machine that listens on the very port of the index.",
     "basic": "Commands get a clean environment, a HOME and a Python of their own, and bounds: "
     "this guards against accidents, not against malice. They can read, write and end whatever is yours, and use the network.",
 }

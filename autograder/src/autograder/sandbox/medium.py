@@ -3,8 +3,11 @@
 A command can read the system and write its own folders, and connect to the index: see `_readable` and `_writable` for what that is.
 It runs as the user, so files stand where they really stand; the supervisor and the index stay outside, out of its reach.
 
-What Landlock doesn't govern stays possible: to see that a file exists, how large it is and what processes are called; and to change
-modes and times of files which the user owns, unread. So other people's work is not for this tier.
+What Landlock doesn't govern stays possible, and so other people's work is not for this tier:
+
+* to see that a file exists, how large it is, and how processes were started, with their arguments;
+* to change modes and times of files which the user owns, unread; where root runs the course these are the system's own;
+* to connect to another machine that listens on the very number of the index's port: a rule names a port, not an address.
 
 Traps, each met by trying (research/sandbox.md):
 

@@ -7,7 +7,8 @@ and all but the usual families of sockets: AF_VSOCK would reach a virtual machin
 
 The medium tier has no network namespace, and Landlock governs connections of plain TCP only; so its variant (`confined`) leaves just these,
 and closes what else would lead past it: UDP, IPv6, Multipath TCP, TCP Fast Open (which connects without `connect`), servers, unix sockets
-other than a connected pair, System V and POSIX queues and shared memory, by which processes of one user can talk.
+other than a connected pair, System V and POSIX queues and shared memory, by which processes of one user can talk. And it keeps commands
+from setting the bounds and priorities of the user's other programs, which would be a way to end them.
 
 Sources: man 2 seccomp; linux/filter.h, linux/seccomp.h, linux/audit.h; each architecture's system call table;
 landlock-lsm/linux, issues 41 and 54, for what its rules on TCP don't see.
@@ -92,6 +93,14 @@ _SENDING = {  # name: (x86_64, aarch64), and where its flags stand
     "sendmsg": ((46, 211), _ARGUMENT_2),
     "sendmmsg": ((307, 269), _ARGUMENT_3),
 }
+_OTHERS_BOUNDS = {  # name: (x86_64, aarch64), and where the number of a process stands; 0 is the caller itself
+    "prlimit64": ((302, 261), _ARGUMENT_0),
+    "setpriority": ((141, 140), _ARGUMENT_1),
+    "ioprio_set": ((251, 30), _ARGUMENT_1),
+    "sched_setscheduler": ((144, 119), _ARGUMENT_0),
+    "sched_setparam": ((142, 118), _ARGUMENT_0),
+    "sched_setattr": ((314, 274), _ARGUMENT_0),
+}
 _SOCKETPAIR, _TRUNCATE, _KILL = (53, 199), (76, 45), (62, 129)
 _AF_UNIX, _AF_INET, _SOCK_STREAM, _SOCK_SEQPACKET, _KIND_OF_SOCKET = 1, 2, 1, 5, 0xF
 _IPPROTO_TCP, _MSG_FASTOPEN = 6, 0x20000000
@@ -155,6 +164,14 @@ def _only_tcp(column: int) -> list[bytes]:
         ]
     for numbers in _FORBIDDEN_CONFINED.values():
         program += [_step(_IF_EQUAL, numbers[column], 0, 1), _refuse(errno.EACCES)]
+    for numbers, process in _OTHERS_BOUNDS.values():
+        program += [
+            _step(_IF_EQUAL, numbers[column], 0, 4),
+            _step(_LOAD, process),
+            _step(_IF_EQUAL, 0, 1, 0),
+            _refuse(errno.EPERM),
+            _step(_RETURN, _ALLOW),
+        ]
     return program
 
 
