@@ -132,12 +132,12 @@ def _make_parts(
 ) -> None:
     """Make the three folders that are the learner's like new."""
     memory = folder / ".marks"
-    key = f"{source.name} {home}"
     known: dict[str, Marks] = {}
+    moved = True
     with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
         said = json.loads(memory.read_bytes())
-        if said["key"] == key:
-            known = said["marks"]
+        if said["seed"] == source.name:
+            known, moved = said["marks"], said["home"] != str(home)
     memory.unlink(missing_ok=True)
     made = {}
     for part, plan in parts(source, name, home, main=main).items():
@@ -147,11 +147,13 @@ def _make_parts(
             top.mkdir(parents=True)
         top.chmod(0o755)
         more = beyond.get(part, {})
-        marks = {path: mark for path, mark in known.get(part, {}).items() if path not in more}
+        # what is written and not copied holds the path of the executables
+        anew = more.keys() | {path for path, item in plan.items() if moved and item.content is not None}
+        marks = {path: mark for path, mark in known.get(part, {}).items() if path not in anew}
         made[part] = put_right(top, plan | more, marks, folder)
         for path in more:
             made[part].pop(path, None)  # the next time it may be another exercise's
-    memory.write_text(json.dumps({"key": key, "marks": made}), encoding="utf-8")
+    memory.write_text(json.dumps({"seed": source.name, "home": str(home), "marks": made}), encoding="utf-8")
     sweep(folder)
 
 
