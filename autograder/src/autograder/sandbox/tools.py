@@ -38,6 +38,7 @@ __all__ = [
     "COMMANDS",
     "STRONG_TOOLS",
     "basic_tools",
+    "install_locked",
     "lacking",
     "provide_tools",
     "tool_names",
@@ -163,7 +164,7 @@ def _make(folder: Path, say: Callable[[str], None]) -> None:
     library.mkdir(parents=True)
     count = sum(line[:1].isalnum() for line in _LOCK.open(encoding="utf-8"))
     say(f"tools: fetching and installing up to {count} distributions (some seconds, once on this machine) …")
-    _install(library)
+    install_locked(library, _LOCK)
     inside = STRONG_TOOLS / "venv" / "lib" / library_name() / "site-packages"
     say("tools: compiling them …")
     compiling = [sys.executable, "-I", "-m", "compileall", "-q", "-j", "0", "-s", str(library), "-p", str(inside)]
@@ -175,9 +176,13 @@ def _make(folder: Path, say: Callable[[str], None]) -> None:
             path.chmod(0o444)
 
 
-def _install(library: Path) -> None:
-    """Install the lock with uv, or, where uv can't, with pip: each knows another part of a machine's configuration."""
-    options = ["--target", str(library), "--require-hashes", "--no-deps", "--quiet", "--requirement", str(_LOCK)]
+def install_locked(library: Path, lock: Path) -> None:
+    """Install a lock into an empty folder, with uv, or, where uv can't, with pip: each knows another part of a machine's configuration.
+
+    Raises:
+        SandboxError: it can't be fetched, with the reason.
+    """
+    options = ["--target", str(library), "--require-hashes", "--no-deps", "--quiet", "--requirement", str(lock)]
     commands = []
     if (uv := course_uv()) is not None:
         # copies: a link would let a cache shared with others be changed from here

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
 import platform
 import socket
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -13,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autograder.exceptions import SandboxError
+from autograder.sandbox.bubblewrap_wheel import fetched_bubblewrap
+from autograder.sandbox.orphans import end_orphans
 from autograder.sandbox.place import Limits, Place
 from autograder.sandbox.ports import TLS_PORT, listen_inside
 from autograder.sandbox.seccomp import filter_program
@@ -27,7 +31,8 @@ _TRIAL = r"""
 for folder in / /etc /usr /usr/bin /usr/local/lib /dev /run/wheelhouse; do
   ( : > "$folder/wheelhouse-trial" ) 2>/dev/null && exit 12
 done
-[ -w /proc/sys/kernel/core_pattern ] && exit 19
+( : > /proc/sys/kernel/core_pattern ) 2>/dev/null && exit 19
+( : > /proc/sysrq-trigger ) 2>/dev/null && exit 19
 while read -r device rest; do
   case $device in Inter-*|face|lo:*) ;; *) exit 13 ;; esac
 done < /proc/net/dev
@@ -35,11 +40,22 @@ while read -r key value rest; do
   case $key in
     Seccomp:) [ "$value" = 2 ] || exit 14 ;;
     NoNewPrivs:) [ "$value" = 1 ] || exit 15 ;;
-    CapEff:) [ "$value" = 0000000000000000 ] || exit 16 ;;
+    CapEff:|CapPrm:|CapInh:|CapAmb:) [ "$value" = 0000000000000000 ] || exit 16 ;;
   esac
 done < /proc/self/status
 [ -e "$1" ] && exit 17
 [ "$$" -lt 10 ] || exit 18
+# Whoever runs this, by the number that it has outside: in a pod its name can be seen, and nothing else may be.
+# A low number may also be one of those inside.
+[ "$2" -gt 100 ] && kill -0 "$2" 2>/dev/null && exit 20
+if [ "$3" = pod ] || [ "$2" -gt 100 ]; then
+  for part in root cwd exe fd/0; do [ -e "/proc/$2/$part" ] && exit 21; done
+  for part in environ mem maps auxv; do ( read -r line < "/proc/$2/$part" ) 2>/dev/null && exit 21; done
+  ( : > "/proc/$2/oom_score_adj" ) 2>/dev/null && exit 21
+  [ "$3" = pod ] || [ ! -e "/proc/$2" ] || exit 18
+fi
+( unshare -U true ) 2>/dev/null && exit 22
+( mount -t tmpfs tmpfs /tmp ) 2>/dev/null && exit 22
 exit 42
 """
 _FOUND = {
@@ -52,7 +68,12 @@ _FOUND = {
     17: "this machine's files are visible in it",
     18: "this machine's processes are visible in it",
     19: "this machine's kernel settings are writable in it",
+    20: "this machine's processes can be ended from it",
+    21: "this machine's processes can be looked into from it",
+    22: "commands in it can make namespaces and mounts of their own",
 }
+_LEAST = "0.8"
+"""The first bubblewrap that can keep commands from making users of their own; only for words: what works is found by trying."""
 
 
 @dataclass(frozen=True)
@@ -123,22 +144,44 @@ def forget_trials() -> None:
 
 
 def _try(*, pod: bool) -> Tried:
+    """Try the system's bubblewrap, then the one from a wheel; where neither works, the first one's reason is given."""
     if sys.platform != "linux":
         return Tried(f"bubblewrap needs Linux, and this is {platform.system()}")
-    bubblewrap = find_bubblewrap()
-    if bubblewrap is None:
-        return Tried("bubblewrap is not installed")
     if filter_program() is None:
         return Tried(f"no system call filter was written for {platform.machine()} yet")
+    first: Tried | None = None
+    for bubblewrap in (find_bubblewrap(), fetched_bubblewrap()):
+        if bubblewrap is not None:
+            tried = _try_one(bubblewrap, pod=pod)
+            if tried.works:
+                return tried
+            first = first or tried
+    return first or Tried("bubblewrap is not installed")
+
+
+def _try_one(bubblewrap: str, *, pod: bool) -> Tried:
     with tempfile.TemporaryDirectory(prefix="wheelhouse-trial-") as scratch:
         place = Place(Path(scratch, "project"), Path(scratch, "home"), Path(scratch, "system"))
         for folder in (place.project, place.home, place.system):
             folder.mkdir()
         trial = _Trial(_NoIndex(), bubblewrap, pod=pod)
+        words = ["/bin/sh", "-c", _TRIAL, "trial", scratch, str(os.getpid()), "pod" if pod else ""]
         try:
-            done = trial.run(["/bin/sh", "-c", _TRIAL, "trial", scratch], place, limits=Limits(10))
+            done = trial.run(words, place, limits=Limits(10))
         except SandboxError as error:
-            return Tried(str(error.message))
+            return Tried(_in_words(bubblewrap, str(error.message)))
     if done.exit_status == 42:
         return Tried("", bubblewrap, trial.found_privileged_port)
     return Tried(_FOUND.get(done.exit_status, f"the trial said {done.output.strip()[-200:]!r} {done.stopped}"))
+
+
+def _in_words(bubblewrap: str, said: str) -> str:
+    """Say that it is too old where it knows no option that it must know."""
+    if "nknown option" not in said:
+        return said
+    try:
+        asked = subprocess.run([bubblewrap, "--version"], capture_output=True, text=True, timeout=5, check=False)
+        version = asked.stdout.split()[-1]
+    except (OSError, subprocess.SubprocessError, IndexError):
+        return f"{bubblewrap} is too old: {_LEAST} or later is needed ({said})"
+    return f"{bubblewrap} is too old: {_LEAST} or later is needed, and this is {version} ({said})"
