@@ -307,6 +307,7 @@ def old_bytecode_is_gone(work: Workspace) -> None:
 
 _EDIT_AGAIN = """
 made=$1 price=$2
+printf '\\nprint("%s", __import__("prices").TEA)\\n' "$3" >> till.py
 if [ "$made" = safe ]; then :
 else
   if [ "$made" != none ]; then touch -d "@$made" prices.py; fi
@@ -351,9 +352,18 @@ def next_edit_is_seen(work: Workspace) -> None:
             )
     price = f"{secrets.randbelow(5) + 5}.{secrets.randbelow(90) + 10}"
     stated = next(iter(made.values()), "none")
-    ran = work.run("bash", "-c", _EDIT_AGAIN, "edit", stated, price, cwd="till")
-    if price in ran.output and ran.exit_status == 0:
+    mark = secrets.token_hex(12)
+    work.file("till/till.py").require()
+    ran = work.run("bash", "-c", _EDIT_AGAIN, "edit", stated, price, mark, cwd="till")
+    if f"{mark} {price}" in ran.output and ran.exit_status == 0:
         return
+    if price in ran.output and mark not in ran.output:
+        raise Failed(  # told by somebody else, who may have read the file
+            expected="`till/run.sh` starts `till/till.py`, which asks `prices` for the price.",
+            found="`till/run.sh` tells the price, but doesn't run `till/till.py` to its end.",
+            next_step="Run `cat till/run.sh` to see what it starts.",
+            evidence=r"\S",
+        )
     if _NEW not in ran.output:
         raise Failed(
             expected="`till/run.sh` tells the price that stands in `prices.py`.",

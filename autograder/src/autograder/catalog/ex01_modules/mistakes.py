@@ -145,6 +145,13 @@ MISTAKES = [
     ),
     # ---- Task 3
     Mistake(
+        "let the till's script read the price out of the file",
+        task=3,
+        commands="rm -r till/__pycache__; sed -i 's/^python3 .*/grep = prices.py/' till/run.sh",
+        caught_by=checks.next_edit_is_seen,
+        says=r"doesn't run `till/till\.py`",
+    ),
+    Mistake(
         "touched the file and started the till",
         task=3,
         commands="touch till/prices.py; bash till/run.sh",

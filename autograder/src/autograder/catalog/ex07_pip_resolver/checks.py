@@ -339,7 +339,9 @@ def environment_is_as_it_was(work: Workspace) -> None:
 )
 def receipt_is_printed(work: Workspace) -> None:
     """`receipts/.venv/bin/python receipts/receipt.py` prints a receipt."""
-    ran = work.run("receipts/.venv/bin/python", "receipts/receipt.py")
+    work.file("receipts/receipt.py").require()
+    mark = secrets.token_hex(12)
+    ran = work.run("receipts/.venv/bin/python", "-c", _ON_THE_ROLL, mark)
     if ran.exit_status != 0 or "TOTAL" not in ran.output:
         raise Failed(
             expected="The program prints a receipt.",
@@ -347,6 +349,25 @@ def receipt_is_printed(work: Workspace) -> None:
             next_step="Run `receipts/.venv/bin/python receipts/receipt.py` and read the last line.",
             evidence=r"Error|\A(?![\s\S]*TOTAL)",
         )
+    if re.search(rf"{mark} .*TOTAL", ran.output) is None:
+        raise Failed(
+            expected="The program prints its receipt on a `Roll` of the driver's.",
+            found="It ends well and prints something, but no `Roll` of the driver's has printed the total.",
+            next_step="Run `cat receipts/receipt.py` to see what prints the lines.",
+            evidence=r"\S",
+        )
+
+
+# The driver puts a mark before what it prints, which nobody knows beforehand: what the program prints by itself is not believed.
+_ON_THE_ROLL = """
+import runpy, sys
+from paperroll.roll import Roll
+
+mark, printed = sys.argv.pop(), Roll.print
+Roll.print = lambda *given, **named: f"{mark} {printed(*given, **named)}"
+sys.argv[0], sys.path[0] = "receipts/receipt.py", "receipts"
+runpy.run_path("receipts/receipt.py", run_name="__main__")
+"""
 
 
 # ---- Task 5: Already satisfied

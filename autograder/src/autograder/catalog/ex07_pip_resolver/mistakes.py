@@ -219,6 +219,13 @@ MISTAKES = [
         caught_by=checks.receipt_is_printed,
         says=r"exit status 1",
     ),
+    Mistake(
+        "let the program print the text, and not the driver",
+        task=4,
+        commands="""printf 'import paperroll\\n\\nprint("TOTAL        7.70")\\n' > receipts/receipt.py""",
+        caught_by=checks.receipt_is_printed,
+        says=r"no `Roll`",
+    ),
     # ---- Task 5
     Mistake(
         "asked for what is there already",
