@@ -165,6 +165,7 @@ class _Run:
 
     def write(self, journal: Journal) -> None:
         """Put into the gradebook what isn't there yet; points that were given before only when that is wanted."""
+        from autograder.grading.aside import settle_time
         from autograder.grading.batch import entry_of
         from autograder.grading.gradebook import Gradebook
 
@@ -184,12 +185,14 @@ class _Run:
             wait: list[str] = []
             for one in self.ended:
                 student = one.handed.student
+                if not dry:
+                    settle_time(self.classroom.submitted(student, self.exercise.id), one.handed.received)
                 entry = entry_of(self.classroom, self.exercise, one, master)
                 if entry is None:
                     self.moved.add(student)
                     continue
                 row = self.rows.get(student)
-                if book.is_written(entry, row) and not (row is not None and row.late):
+                if book.is_written(entry, row) and not (row is not None and (row.late or row.penalty)):
                     self.unchanged.add(student)
                     continue
                 change = self._change(entry, row, journal)

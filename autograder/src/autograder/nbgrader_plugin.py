@@ -28,16 +28,17 @@ from nbconvert.exporters import HTMLExporter, NotebookExporter
 from nbformat import NotebookNode, from_dict
 from nbgrader.api import Gradebook  # type: ignore[import-untyped]
 from nbgrader.preprocessors import NbGraderPreprocessor, SaveAutoGrades  # type: ignore[import-untyped]
-from nbgrader.utils import is_solution, parse_utc  # type: ignore[import-untyped]
+from nbgrader.utils import is_solution  # type: ignore[import-untyped]
 from traitlets import Enum, default
 from traitlets.config import Config
 
 from autograder.exceptions import CourseError
 from autograder.exercise import Exercise, find_exercises
 from autograder.folder import remove_tree
-from autograder.grading import batch
+from autograder.grading import batch, feedback
+from autograder.grading.aside import STAMP, put_aside, settle_time
 from autograder.grading.classroom import Classroom
-from autograder.grading.gradebook import Entry, master_of, stamp_of
+from autograder.grading.gradebook import Entry, master_of
 from autograder.grading.jobs import UNSAFE
 from autograder.grading.journal import Journal
 from autograder.grading.local import LocalExecutor
@@ -49,7 +50,6 @@ __all__ = ["FeedbackPage", "GradeSnapshot", "RestoreNotebook", "SaveScores", "Su
 
 LARGEST_NOTEBOOK = 5_000_000
 """In bytes; a released one has about 20,000."""
-_STAMP = "timestamp.txt"
 _MANY = 50
 """More strangers than that are put into one folder: nbgrader asks of each name whether to ignore it, at 8 ms each."""
 
@@ -69,7 +69,7 @@ def set_links_aside(*, notebooks: list[str], **_: Any) -> None:
     for folder in sorted({Path(notebook).parent for notebook in notebooks}):
         named = [_exercise(Path(notebook).stem) for notebook in notebooks if Path(notebook).parent == folder]
         exercise = next((one for one in named if one is not None), None)
-        known = {_STAMP, batch.SECRET} | ({snapshot_name(exercise)} if exercise else set())
+        known = {STAMP, batch.SECRET} | ({snapshot_name(exercise)} if exercise else set())
         strangers = []
         for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
             regular = stat.S_ISREG(entry.stat(follow_symlinks=False).st_mode)
@@ -84,37 +84,13 @@ def set_links_aside(*, notebooks: list[str], **_: Any) -> None:
                 path.rename(together / path.name)
             strangers = [together]
         for path in strangers:
-            _put_aside(path)
+            put_aside(path)
         if exercise is not None:
-            _settle_time(exercise, folder)
-
-
-def _put_aside(path: Path) -> None:
-    """Give a file a name under which nbgrader never copies it, and which is still free."""
-    number, short = 0, path.name if len(os.fsencode(path.name)) < 200 else "long-name"  # a name has 255 bytes at most
-    while os.path.lexists(aside := path.with_name(f"{short}{f'.{number}' if number else ''}{REFUSED}")):
-        number += 1
-    path.rename(aside)
-
-
-def _settle_time(exercise: Exercise, folder: Path) -> None:
-    """Let nbgrader read the time that counts: it believes `timestamp.txt`, which is the learner's to write, and breaks on an odd one."""
-    path = folder / _STAMP
-    try:
-        received = admit(exercise, folder).received
-    except Refused:
-        if path.exists():
-            _put_aside(path)
-        return
-    try:
-        said = parse_utc(read_regular(path, 200).decode("ascii").strip())
-    except (OSError, Refused, ValueError, OverflowError, TypeError):
-        said = None
-    stamp = stamp_of(received)
-    if said != parse_utc(stamp):
-        if path.exists():
-            _put_aside(path)
-        path.write_text(stamp, encoding="ascii")
+            try:
+                received = admit(exercise, folder).received
+            except Refused:
+                received = None
+            settle_time(folder, received)
 
 
 class SubmissionReader(NotebookExporter):
@@ -254,8 +230,22 @@ class SaveScores(SaveAutoGrades):  # type: ignore[misc]
 
 
 class FeedbackPage(HTMLExporter):
-    """The page a learner gets back, as nbgrader makes it, but without the script that it would load from a stranger's server."""
+    """The page a learner gets back: per check what was expected, what was found and the next step; it loads and runs nothing."""
 
     @default("extra_loaders")
-    def _without_mathjax(self) -> list[DictLoader]:
-        return [DictLoader({"mathjax.html.j2": "{% macro mathjax(url='') %}{% endmacro %}"})]
+    def _our_template(self) -> list[DictLoader]:
+        return [DictLoader({"index.html.j2": feedback.TEMPLATE.read_text("utf-8")})]
+
+    def from_notebook_node(  # type: ignore[override]
+        self, nb: NotebookNode, resources: Resources | None = None, **kw: Any
+    ) -> tuple[str, Resources]:
+        """Write the page; see `nbconvert.exporters.Exporter`."""
+        made, resources = super().from_notebook_node(nb, resources, **kw)  # type: ignore[no-untyped-call]
+        return feedback.harmless(made), resources
+
+    def _preprocess(self, nb: NotebookNode, resources: Resources) -> tuple[NotebookNode, Resources]:
+        """Let nbgrader add points and comments, and order all by task."""
+        done, resources = super()._preprocess(nb, resources)
+        name = resources["nbgrader"]["notebook"]
+        resources["page"] = feedback.page_of(name, done.cells)
+        return done, resources

@@ -14,8 +14,9 @@ from datetime import datetime
 from autograder.exceptions import SandboxError
 from autograder.exercise import Exercise
 from autograder.folder import sandbox
+from autograder.grading.aside import STAMP, stamp_of
 from autograder.grading.classroom import Classroom
-from autograder.grading.gradebook import Entry, stamp_of
+from autograder.grading.gradebook import Entry
 from autograder.grading.jobs import Executor, Job, Result, key_of
 from autograder.grading.journal import Journal
 from autograder.grading.notebook import Mark, Master, fingerprint, graded_notebook, to_text
@@ -170,7 +171,7 @@ def entry_of(classroom: Classroom, exercise: Exercise, one: Standing, master: Ma
     files = {f"{exercise.id}.ipynb": to_text(notebook).encode()}
     if snapshot is not None:
         files[f"{exercise.id}.snapshot"] = snapshot
-    files["timestamp.txt"] = stamp_of(handed.received).encode() if handed.received is not None else b""
+    files[STAMP] = stamp_of(handed.received).encode() if handed.received is not None else b""
     with contextlib.suppress(OSError, Refused):  # nbgrader names the page that it gives back by it
         files[SECRET] = read_regular(classroom.submitted(handed.student, exercise.id) / SECRET, 1_000)
     return Entry(handed.student, scores, files, handed.received)

@@ -35,17 +35,12 @@ from autograder.grading.notebook import Cell, Master
 if TYPE_CHECKING:
     from autograder.exercise import Exercise
 
-__all__ = ["Entry", "Gradebook", "Row", "master_of", "stamp_of"]
+__all__ = ["Entry", "Gradebook", "Row", "master_of"]
 
 BATCH = 25
 """How many submissions go into one transaction: while it lasts, formgrader can't write."""
 PATIENCE = 60.0
 """How long others may hold the gradebook, in seconds."""
-
-
-def stamp_of(received: datetime) -> str:
-    """Write a time as nbgrader does in `timestamp.txt`."""
-    return received.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f UTC")
 
 
 @dataclass(frozen=True)
@@ -143,7 +138,7 @@ class Gradebook:
         url = classroom.db_url
         if classroom.database is not None:
             classroom.database.parent.mkdir(parents=True, exist_ok=True)
-            url += ("&" if "?" in url else "?") + "timeout=5"
+            url += ("&" if "?" in url else "?") + f"timeout={min(5.0, PATIENCE):g}"
         with self._understood(), _tools_on_path():
             self._book = self.api.Gradebook(url, classroom.course_id or "default_course")
         self.db = self._book.db
