@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
+from autograder import folder
 from autograder.exceptions import BrokenExercise
+from autograder.exercise import Exercise, find_exercise
 from autograder.sandbox import Place, Sandbox
 from autograder.sandbox.pythons import (
     PLAIN,
@@ -189,3 +192,18 @@ def test_the_marker_is_what_pep_668_says() -> None:
         "",
         "Two 100% sure.",
     ]
+
+
+def test_an_exercise_begins_with_what_it_asks_for(labs: Path, tmp_path: Path) -> None:
+    """`pythons.toml` in its folder is enough: the workspace has both, also after a reset, and with what `begin.sh` installed."""
+    exercise = find_exercise("01")
+    edition = tmp_path / exercise.folder.name
+    shutil.copytree(exercise.folder, edition)
+    (edition / "pythons.toml").write_text('managed = "Nour looks after this one."\nsecond = "last"\n')
+    (edition / "begin.sh").write_text('"$WHEELHOUSE_SECOND_PYTHON" -m pip install -q leftpad 2>/dev/null\n')
+    asking = Exercise(exercise.id, exercise.title, exercise.minutes, edition, exercise.tasks)
+    for live in (folder.begin(asking), folder.reset(asking)):
+        status, said = bash(live.sandbox, live.place, '"$WHEELHOUSE_SECOND_PYTHON" -m leftpad a 3; pip install leftpad')
+        assert "Nour looks after this one." in said
+        assert status == 1
+        assert bash(live.sandbox, live.place, '"$WHEELHOUSE_SECOND_PYTHON" -c "import leftpad"') == (0, "")

@@ -16,6 +16,7 @@ from autograder.exercise import Check, Exercise
 from autograder.folder import index, remove_tree, sandbox
 from autograder.places import cache
 from autograder.sandbox import ISOLATING, Limits, Place, Sandbox
+from autograder.sandbox.pythons import PLAIN, Pythons
 from autograder.sandbox.seed import require_sound_seed
 from autograder.sandbox.system_python import make_system, system_python_version, writable_parts
 from autograder.sandbox.tools import lacking, tools_mark
@@ -63,12 +64,15 @@ class Stage:
     None of them meets what another left behind: where one changed anything, the next gets a copy of its own (`clear`).
     """
 
-    def __init__(self, tree: SnapshotTree, tier: str | None, *, trusted: bool, unsafe: str = "") -> None:
+    def __init__(
+        self, tree: SnapshotTree, tier: str | None, *, trusted: bool, unsafe: str = "", pythons: Pythons = PLAIN
+    ) -> None:
         """Be ready to put `tree` together; unless it is `trusted`, only in a tier that isolates, or in one that `unsafe` allows."""
         self.tree = tree
         self.tier = tier
         self.trusted = trusted
         self.unsafe = unsafe
+        self.pythons = pythons
         self.missing: tuple[str, ...] = ()
         self._folder: Path | None = None
         self._place: Place | None = None
@@ -128,7 +132,7 @@ class Stage:
             published = self._folder / "published"
             for folder in (project, home, system, published):
                 folder.mkdir()
-            make_system(system)
+            make_system(system, self.pythons)
             # without namespaces a folder can't be shown elsewhere than where it is
             root = self.tree.facts.root if box.tier in ISOLATING else None
             place = Place(project, home, system, root=root, published=published)
@@ -186,7 +190,7 @@ def _store() -> ContentStore:
 @functools.cache
 def _source(exercise: Exercise) -> str:
     """Hash what a check's result depends on besides the state: the checks' own text, and that of the modules beside them."""
-    beside = sorted(exercise.folder.glob("*.py"))
+    beside = [*sorted(exercise.folder.glob("*.py")), *exercise.folder.glob("pythons.toml")]
     texts = [path.read_bytes() for path in beside if path.name not in ("mistakes.py", "alternatives.py")]
     return hashlib.sha256(b"\0".join(texts)).hexdigest()
 

@@ -24,6 +24,7 @@ from autograder.exceptions import (
 )
 from autograder.exercise import Check, Exercise, Task, find_exercise
 from autograder.folder import LiveWorkspace, index, signature, submit_folder, undisturbed
+from autograder.sandbox.pythons import read_pythons
 from autograder.snapshot import SnapshotTree, digest
 from autograder.verdict import Outcome, TaskVerdict, Verdict
 from autograder.workspace import Workspace
@@ -82,7 +83,8 @@ def evaluate(
     state = hashlib.sha256(f"{digest(tree)} {published} {tree.facts}".encode()).hexdigest()
     reading = Workspace(tree, tree.facts, index().known, published=tree.published)
     used = ""
-    with Stage(tree, tier, trusted=trusted, unsafe=unsafe) as stage:
+    pythons = read_pythons(exercise.folder)
+    with Stage(tree, tier, trusted=trusted, unsafe=unsafe, pythons=pythons) as stage:
         running = Workspace(tree, tree.facts, index().known, stage.act, published=tree.published)
         for one in chosen:
             before = one.after
