@@ -149,6 +149,7 @@ def _try(*, pod: bool) -> Tried:
         return Tried(f"bubblewrap needs Linux, and this is {platform.system()}")
     if filter_program() is None:
         return Tried(f"no system call filter was written for {platform.machine()} yet")
+    end_orphans()
     first: Tried | None = None
     for bubblewrap in (find_bubblewrap(), fetched_bubblewrap()):
         if bubblewrap is not None:
