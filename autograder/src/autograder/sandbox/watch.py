@@ -98,8 +98,12 @@ class Watch:
             SandboxError: nothing of it can be seen.
         """
         self._running = running
-        if sys.platform == "linux" and not self._gauge.look("/proc", [running.process.pid]).processes:
-            raise self._blind("/proc doesn't show them")
+        try:
+            blind = sys.platform == "linux" and not self._gauge.look("/proc", [running.process.pid]).processes
+        except OSError as error:
+            raise self._blind(error) from error
+        if blind and running.process.poll() is None:
+            raise self._blind("/proc doesn't show it")
         return self
 
     def begin(self) -> None:
