@@ -16,10 +16,10 @@ from pathlib import Path
 
 from autograder.exceptions import SandboxError
 from autograder.sandbox.bubblewrap_wheel import fetched_bubblewrap
-from autograder.sandbox.orphans import end_orphans
 from autograder.sandbox.place import Limits, Place
 from autograder.sandbox.ports import TLS_PORT, listen_inside
 from autograder.sandbox.seccomp import filter_program
+from autograder.sandbox.sleepers import end_sleepers
 from autograder.sandbox.strong import StrongSandbox, find_bubblewrap
 from autograder.sandbox.system_python import STRONG_PORT, executable_name, seed, writable_parts
 from autograder.sandbox.way import Way
@@ -149,7 +149,7 @@ def _try(*, pod: bool) -> Tried:
         return Tried(f"bubblewrap needs Linux, and this is {platform.system()}")
     if filter_program() is None:
         return Tried(f"no system call filter was written for {platform.machine()} yet")
-    end_orphans()
+    end_sleepers()
     first: Tried | None = None
     for bubblewrap in (find_bubblewrap(), fetched_bubblewrap()):
         if bubblewrap is not None:
