@@ -131,3 +131,13 @@ def test_a_start_kept_beside_its_workspace(labs: Path, monkeypatch: pytest.Monke
         assert kept_start(live) is not None
     done = live.sandbox.run(["chime/.venv/bin/python", "-c", "import sys; print(sys.prefix)"], live.place)
     assert done.output == f"{live.project}/chime/.venv\n"
+
+
+def test_starts_may_be_made_beforehand(labs: Path) -> None:
+    """Who installs the course has all of them made, and no workspace with it."""
+    said: list[str] = []
+    folder.prepare_starts(said.append)
+    if folder.sandbox().tier in ISOLATING:
+        assert len(said) == len(EXERCISES)
+        assert kept_start(LiveWorkspace(EXERCISES[0].id, EXERCISES[0], folder.sandbox().tier)) is not None
+    assert not (labs / EXERCISES[0].id).exists()

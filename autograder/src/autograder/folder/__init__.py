@@ -26,7 +26,7 @@ from autograder.folder.live import (
     undisturbed,
 )
 from autograder.folder.looking import signature
-from autograder.folder.making import SCRATCH, begin, begin_free, prepare, reset
+from autograder.folder.making import SCRATCH, begin, begin_free, prepare, prepare_starts, reset
 from autograder.folder.moving import empty as _empty
 from autograder.folder.moving import remove_tree
 
@@ -40,6 +40,7 @@ __all__ = [
     "index",
     "open_workspace",
     "prepare",
+    "prepare_starts",
     "remove_tree",
     "reset",
     "sandbox",

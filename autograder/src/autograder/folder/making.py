@@ -14,10 +14,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from autograder.exercise import Exercise
+from autograder.exercise import Exercise, find_exercises
 from autograder.folder.git_index import refresh
 from autograder.folder.live import (
     LiveWorkspace,
@@ -32,11 +33,12 @@ from autograder.folder.live import (
 from autograder.folder.moving import move_aside, move_contents, real_folder
 from autograder.folder.start import Start, keep_start, kept_start, make_really, pythons_of
 from autograder.places import labs
+from autograder.sandbox import ISOLATING
 from autograder.sandbox.plan import Marks, Plan, discard, put_right, sweep
 from autograder.sandbox.pythons import Pythons
 from autograder.sandbox.system_python import make_system
 
-__all__ = ["SCRATCH", "begin", "begin_free", "prepare", "reset"]
+__all__ = ["SCRATCH", "begin", "begin_free", "prepare", "prepare_starts", "reset"]
 
 SCRATCH = "scratch"
 
@@ -115,6 +117,18 @@ def prepare() -> None:
                 discard(fresh, ready.parent)
                 make_system(fresh)
                 fresh.rename(ready)
+
+
+def prepare_starts(say: Callable[[str], None] = lambda _: None) -> None:
+    """Have the start of each exercise ready, where one serves all its workspaces: for whoever installs the course.
+
+    Raises:
+        CourseError: one can't be made.
+    """
+    for exercise in find_exercises():
+        if exercise.begin_script is not None and sandbox().tier in ISOLATING:
+            say(f"Making the start of {exercise.id} …")
+            kept_start(LiveWorkspace(exercise.id, exercise, sandbox().tier))
 
 
 def _take_spare_system(live: LiveWorkspace) -> None:

@@ -31,6 +31,7 @@ from autograder.exceptions import SandboxError
 from autograder.places import cache
 from autograder.sandbox import configuration, fast_ensurepip, made_once, startup
 from autograder.sandbox.bases import Base, own_base
+from autograder.sandbox.distributor import rewrite, undo_distributor
 from autograder.sandbox.made_once import forget_unused, locked, note_use
 from autograder.sandbox.plan import plan_of, write_plan
 
@@ -58,42 +59,6 @@ UNPACKED_PLAN = "unpacked.json"
 """The file that lists what `ensurepip` installs, with modes and times: reading it is ten times as quick as looking at them all."""
 
 
-_AS_THE_PYTHON_PROJECT_HAS_IT = """\
-# Added by Wheelhouse. This Python came from a distributor, who made another `site` and froze it into the program.
-# What is installed outside environments is where the Python project puts it, and `site` says so.
-import os
-import site
-import sys
-
-
-def getsitepackages(prefixes=None):
-    sitepackages = []
-    seen = set()
-    if prefixes is None:
-        prefixes = site.PREFIXES
-    for prefix in prefixes:
-        if not prefix or prefix in seen:
-            continue
-        seen.add(prefix)
-        libdirs = [sys.platlibdir]
-        if sys.platlibdir != "lib":
-            libdirs.append("lib")
-        for libdir in libdirs:
-            sitepackages.append(
-                os.path.join(prefix, libdir, "python%d.%d" % sys.version_info[:2], "site-packages"))
-    return sitepackages
-
-
-getsitepackages.__doc__ = site.getsitepackages.__doc__
-getsitepackages.__module__ = "site"
-site.getsitepackages = getsitepackages
-if sys.prefix == sys.base_prefix:
-    for folder in getsitepackages():
-        if os.path.isdir(folder) and folder not in sys.path:
-            site.addsitedir(folder)
-"""
-
-
 def system_python_version() -> str:
     """Give the version of the sandbox's system Python: "3.11.7"."""
     return own_base().version
@@ -116,7 +81,7 @@ def _key(base: Base, prefix: str) -> str:
     parts = [_FORMAT, base.full_version, base.prefix, str(base.executable), f"{status.st_size} {status.st_mtime_ns}"]
     parts += [prefix, *sorted(file.name for file in base.wheels.glob("*.whl"))]
     digest = hashlib.sha256("\n".join(parts).encode())
-    for name in ("inner.py", "fast_ensurepip.py", "configuration.py", "startup.py", "seed.py"):
+    for name in ("inner.py", "fast_ensurepip.py", "configuration.py", "startup.py", "distributor.py", "seed.py"):
         digest.update(Path(__file__).with_name(name).read_bytes())
     return f"{base.version}-{digest.hexdigest()[:16]}"
 
@@ -186,7 +151,7 @@ def _make_seed(folder: Path, base: Base, prefix: str) -> None:
     (library / "site-packages").mkdir()
     _copy_executable(folder, base)
     _copy_headers(folder, base)
-    _undo_distributor(library, base, prefix)
+    undo_distributor(library, base, prefix)
     python = str(folder / "bin" / base.name)
     _compile(python, library)
     for made in ("share", "etc/uv", "etc/named/uv", "etc/zsh"):
@@ -272,37 +237,6 @@ def _copy_headers(folder: Path, base: Base) -> None:
         target.mkdir(parents=True)
 
 
-def _undo_distributor(library: Path, base: Base, shown: str) -> None:
-    """Give Debian's Python the layout which the Python project's own has, and which every lesson describes.
-
-    Debian puts what is installed outside environments into `local/lib/python3.11/dist-packages`.
-    Paths of the base interpreter give way to the sandbox's in what `sysconfig` reports.
-    """
-    for name, old, new in (
-        ("sysconfig.py", "prefix_scheme = 'posix_local'", "prefix_scheme = 'posix_prefix'"),
-        ("sysconfig/__init__.py", "prefix_scheme = 'posix_local'", "prefix_scheme = 'posix_prefix'"),
-    ):
-        file = library / name
-        if file.is_file() and old in (text := file.read_text("utf-8")):
-            _rewrite(file, text.replace(old, new))
-    if "dist-packages" in (library / "site.py").read_text("utf-8"):
-        # Debian's `site` is frozen into the executable, but this hook is not (docs.python.org, site).
-        (library / "sitecustomize.py").write_text(_AS_THE_PYTHON_PROJECT_HAS_IT, encoding="utf-8")
-    for file in library.glob("_sysconfigdata*.py"):
-        text = file.read_text("utf-8")
-        for old in {base.configured_prefix, base.prefix} - {"/usr", "/"}:
-            text = re.sub(re.escape(old) + r"(?=[/'\" ])", shown, text)
-        _rewrite(file, text)
-
-
-def _rewrite(file: Path, text: str) -> None:
-    """Replace a file of the library, and its byte code with it."""
-    file.unlink()
-    file.write_text(text, encoding="utf-8")
-    for stale in (file.parent / "__pycache__").glob(f"{file.stem}.*.pyc"):
-        stale.unlink()
-
-
 def _compile(python: str, library: Path) -> None:
     """Compile what has no byte code: the library is read-only inside, so nobody could later."""
     command = [python, "-I", "-S", "-m", "compileall", "-qq", "-r", "20", str(library)]
@@ -337,7 +271,7 @@ def _fill_ensurepip(folder: Path, base: Base) -> None:
     write_plan(plan_of(packages), folder / UNPACKED_PLAN, packages)
     shutil.copyfile(Path(fast_ensurepip.__file__), ensurepip / "_fast.py")
     package = ensurepip / "__init__.py"
-    _rewrite(
+    rewrite(
         package,
         package.read_text("utf-8")
         + "\n\n# Added by Wheelhouse, for speed: see _fast.py.\n"
