@@ -121,6 +121,14 @@ def test_folders_in_memory_have_bounds_of_their_own(sandbox: Sandbox, place: Pla
     assert done.stopped == "stopped: more than 16 MB in /dev/shm"
 
 
+def test_memory_that_belongs_to_no_process_cannot_be_had(sandbox: Sandbox, place: Place) -> None:
+    """It would be counted nowhere; the basic tier, which filters nothing, has only the machine's last memory to go by."""
+    if sandbox.tier == "basic":
+        pytest.skip("the basic tier filters no system calls")
+    done = sandbox.run(["python3", "-c", "import os; os.memfd_create('hidden')"], place)
+    assert "PermissionError" in done.output
+
+
 def test_what_was_there_before_is_not_counted(sandbox: Sandbox, place: Place) -> None:
     """However large the workspace is already."""
     for number in range(1200):
