@@ -80,6 +80,23 @@ def test_a_reset_that_is_killed_loses_no_work(labs: Path, exercise: Exercise) ->
     assert interrupted
 
 
+def test_commands_that_are_killed_are_run_again(labs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a start is made in place, half of it is no start: the next `begin` makes it from nothing."""
+    exercise = find_exercise("12")
+    basic = LiveWorkspace(exercise.id, exercise, "basic").sandbox
+    monkeypatch.setattr("autograder.folder.making.sandbox", lambda: basic)
+    live = folder.begin(exercise)
+    start = sorted(content(live.project))
+    for number in range(int(2 * ROUNDS)):
+        (live.project / "mine.txt").write_text(str(number))
+        folder.remove_tree(live.state / "start")
+        killed(lambda: folder.reset(exercise), 0.15 + 0.3 * number)
+        live = folder.begin(exercise)
+        assert sorted(set(content(live.project)) - {"mine.txt"}) == start
+        found = [place / "mine.txt" for place in (live.project, live.state / "before-reset")]
+        assert [path.read_text() for path in found if path.exists()] == [str(number)]
+
+
 def test_a_begin_that_is_killed_is_begun_again(labs: Path, exercise: Exercise) -> None:
     """A workspace killed while it was made is made whole, and nothing half-made is taken for work."""
     chance = random.Random(7)

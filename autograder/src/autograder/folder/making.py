@@ -272,6 +272,7 @@ def _finish_reset(live: LiveWorkspace, stage: str, start: Start | None) -> None:
     _true_indexes(live.project, start.project if start else {})
     _make_the_rest(live, start, pythons_of(live))
     if start is None:
+        put_right(live.project, {}, {}, live.state)  # whoever was killed here had made half of it
         make_really(live, live.place)
         keep_start(live)
     live.save()
