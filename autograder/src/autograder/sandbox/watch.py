@@ -29,6 +29,8 @@ __all__ = ["LOOK_EVERY", "Watch", "Watcher", "in_words", "memory_bound", "writab
 LOOK_EVERY = 0.05
 _SOON = 0.01
 """Seconds between two looks, ordinarily and when half of the memory is in use: a process takes some 2 GB a second."""
+_IDLE = 0.2
+"""The same where nothing used any processor time since the last look."""
 _SHARE = 20
 _LAST_MEMORY = 0.05
 """The part of the machine's memory that must stay free, if it is the run that takes the rest."""
@@ -84,7 +86,8 @@ class Watch:
         self._memory = memory_bound(limits)
         self._gauge = Gauge()
         self._running: Running | None = None
-        self._used = self._spent = 0.0
+        self._used = self._spent = self._seen = 0.0
+        self._patience = LOOK_EVERY
         self._available = available_memory()
         try:
             self._growth = Growth(folders)
@@ -127,8 +130,6 @@ class Watch:
         self.next = ended + max(self._patience, _SHARE * (ended - begun))
         return sentence
 
-    _patience = LOOK_EVERY
-
     def _look(self) -> str:
         running, limits = self._running, self.limits
         if running is None:
@@ -136,7 +137,12 @@ class Watch:
         proc, numbers = running.seen()
         usage = self._gauge.look(proc, numbers)
         self._used = max(usage.processor, running.fence.processor() if running.fence is not None else 0.0)
-        self._patience = _SOON if usage.resident > self._memory // 2 else LOOK_EVERY
+        if usage.resident > self._memory // 2:
+            self._patience = _SOON
+        else:
+            idle = usage.processor == self._seen
+            self._patience = min(_IDLE, 2 * self._patience) if idle else LOOK_EVERY
+        self._seen = usage.processor
         if usage.processes > limits.processes:
             return f"stopped: more than {limits.processes} processes"
         if usage.tasks > limits.processes:

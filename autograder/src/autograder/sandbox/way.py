@@ -45,8 +45,8 @@ class Way:
 
     def variables(self) -> dict[str, str]:
         """Give what a command must find in its environment: the addresses, whom to trust, and the proxy."""
-        # uv's three retries take 8 s before it says that a name leads nowhere; ours lead to this machine.
-        found = {"WHEELHOUSE_LOOPBACK": self.loopback, "UV_HTTP_RETRIES": "1"}
+        # uv's three retries take 8 s before it says that a name leads nowhere, a single one 1 s; ours lead to this machine.
+        found = {"WHEELHOUSE_LOOPBACK": self.loopback, "UV_HTTP_RETRIES": "0"}
         # twine asks for identity tokens (by the library `id`) past every proxy.
         forge = self.doors.forge if self.doors and self.door == "names" else f"{self.loopback}/oidc/"
         found["WHEELHOUSE_FORGE"] = forge
