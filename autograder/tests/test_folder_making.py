@@ -113,6 +113,27 @@ def test_a_begin_that_is_killed_is_begun_again(labs: Path, exercise: Exercise) -
     assert interrupted
 
 
+@pytest.mark.parametrize(
+    "said",
+    [b"", b"[]", b'{"stage": "in"}', b'{"stage": "out", "record": {"submit_to": null, "hints": 3}}'],
+    ids=["empty", "list", "in", "out"],
+)
+def test_whatever_a_mark_says_no_work_is_lost(
+    begun: Callable[[Exercise], LiveWorkspace], exercise: Exercise, said: bytes
+) -> None:
+    """A damaged note of how far a reset went, with nothing beside it of what it speaks of."""
+    live = begun(exercise)
+    (live.project / "mine.txt").write_text("hours of work")
+    (live.state / "resetting").write_bytes(said)
+
+    again = folder.begin(exercise)
+
+    found = [place / "mine.txt" for place in (again.project, again.state / "before-reset")]
+    assert [path.read_text() for path in found if path.exists()] == ["hours of work"]
+    assert (again.project / "labels").is_dir()
+    assert not (again.state / "resetting").exists()
+
+
 def test_a_record_is_the_old_one_or_the_new_one(begun: Callable[[Exercise], LiveWorkspace], exercise: Exercise) -> None:
     """Whoever is killed while hints are noted leaves a record that can be read."""
     live = begun(exercise)

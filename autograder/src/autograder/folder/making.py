@@ -56,9 +56,11 @@ def begin(exercise: Exercise, *, submit_to: Path | None = None) -> LiveWorkspace
             with explained():
                 _keep_what_lies_there(live)
             _make(live)
-        elif submit_to is not None and live.submit_to != submit_to:
-            live.submit_to = submit_to
-            live.save()
+        else:
+            (live.state / "making").unlink(missing_ok=True)
+            if submit_to is not None and live.submit_to != submit_to:
+                live.submit_to = submit_to
+                live.save()
         set_current(live.name)
     return live
 
@@ -147,8 +149,7 @@ def _keep_what_lies_there(live: LiveWorkspace) -> None:
         move_aside(live.project)
     elif not (live.state / "making").exists() and live.project.is_dir() and any(live.project.iterdir()):
         kept = live.state / "before-reset"
-        discard(kept, live.state)
-        kept.mkdir()
+        kept.mkdir(exist_ok=True)  # beside what lies there already
         move_contents(live.project, kept)
 
 
@@ -255,15 +256,14 @@ def _finish_reset(live: LiveWorkspace, stage: str, start: Start | None) -> None:
     if stage == "out":
         (live.state / "workspace.json").unlink(missing_ok=True)
         (live.state / "begun").touch()
-        if not kept.is_dir():
-            discard(kept, live.state)
-            kept.mkdir()
+        real_folder(kept, live.state)
         real_folder(live.project, live.state)
         move_contents(live.project, kept)
         with contextlib.suppress(FileNotFoundError):
             (live.state / "marks-project.json").replace(live.state / "marks-before.json")
         _write_stage(live, "in")
-    real_folder(live.project, live.state)
+    for folder in (live.project, kept, spare):
+        real_folder(folder, live.state)
     for name in sorted(set(os.listdir(live.project)) & set(os.listdir(spare))):
         (live.project / name).rename(kept / f"{name} {os.urandom(2).hex()}")  # a shell made it meanwhile
     move_contents(spare, live.project)
@@ -276,7 +276,8 @@ def _finish_reset(live: LiveWorkspace, stage: str, start: Start | None) -> None:
         make_really(live, live.place)
         keep_start(live)
     live.save()
-    (live.state / "resetting").unlink()
+    for mark in ("making", "resetting"):
+        (live.state / mark).unlink(missing_ok=True)
     discard(spare, live.state)
     sweep(live.state)
 
@@ -289,12 +290,13 @@ def _go_on(exercise: Exercise) -> None:
         return
     with explained():
         said: dict[str, Any] = {}
-        with contextlib.suppress(ValueError):
-            said = json.loads(file.read_bytes())
-        record = dict(said.get("record") or {})
-        live.submit_to = Path(record["submit_to"]) if record.get("submit_to") else None
-        live.hints = {str(key): int(value) for key, value in dict(record.get("hints") or {}).items()}
-        stage = str(said.get("stage"))
+        with contextlib.suppress(ValueError, TypeError):
+            said = dict(json.loads(file.read_bytes()))
+        with contextlib.suppress(ValueError, TypeError, AttributeError, KeyError):
+            record = said["record"]
+            live.submit_to = Path(record["submit_to"]) if record["submit_to"] else None
+            live.hints = {str(key): int(value) for key, value in record["hints"].items()}
+        stage = "in" if said.get("stage") == "in" else "out"  # where that can't be told, all that lies there is kept
         start = kept_start(live)
         if stage == "out" or start is None:  # else part of it was moved already
             _complete_spare(live, start)
