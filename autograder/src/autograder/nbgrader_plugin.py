@@ -240,12 +240,15 @@ class FeedbackPage(HTMLExporter):
         self, nb: NotebookNode, resources: Resources | None = None, **kw: Any
     ) -> tuple[str, Resources]:
         """Write the page; see `nbconvert.exporters.Exporter`."""
-        made, resources = super().from_notebook_node(nb, resources, **kw)  # type: ignore[no-untyped-call]
+        made, resources = super().from_notebook_node(nb, resources, **kw)
         return feedback.harmless(made), resources
 
     def _preprocess(self, nb: NotebookNode, resources: Resources) -> tuple[NotebookNode, Resources]:
         """Let nbgrader add points and comments, and order all by task."""
-        done, resources = super()._preprocess(nb, resources)
-        name = resources["nbgrader"]["notebook"]
-        resources["page"] = feedback.page_of(name, done.cells)
+        done, resources = super()._preprocess(nb, resources)  # type: ignore[no-untyped-call]
+        where = resources["nbgrader"]
+        with Gradebook(where["db_url"]) as gradebook:
+            grades = gradebook.find_submission_notebook(where["notebook"], where["assignment"], where["student"]).grades
+            ungraded = {one.name for one in grades if one.auto_score is None and one.manual_score is None}
+        resources["page"] = feedback.page_of(where["notebook"], done.cells, ungraded)
         return done, resources

@@ -75,7 +75,7 @@ def task_as_html(verdict: Verdict, number: int) -> str:
     for one in task.outcomes:
         details = "".join(f"<li>{name}: {_marked(text)}</li>" for name, text in _details(one))
         rows.append(
-            f"<li>{SIGNS[one.state]} <strong>{one.state}</strong>: {_marked(one.check.says)}"
+            f'<li class="{one.state}">{SIGNS[one.state]} <strong>{one.state}</strong>: {_marked(one.check.says)}'
             + (f"<ul>{details}</ul>" if details else "")
             + "</li>"
         )
