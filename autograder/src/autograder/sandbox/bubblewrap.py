@@ -143,7 +143,8 @@ class Bubblewrapped(Running):
         try:
             numbers = [int(name) for name in os.listdir(proc) if name.isdigit() and name != "1"]
         except OSError:
-            if select.select([self._init_handle], [], [], 0)[0]:
+            # process 1 gives up its files first, then waits until all that it holds is dead, and only then has ended itself
+            if select.select([self._init_handle], [], [], _PATIENCE)[0]:
                 return "/proc", []
             raise
         return proc, numbers
