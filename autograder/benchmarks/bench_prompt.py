@@ -54,21 +54,31 @@ class Learner:
         return time.perf_counter()
 
 
-def latencies(checklist: Any, learner: Learner, rounds: int) -> list[float]:
-    """Let a task be done and undone, and give the seconds from prompt to tick."""
+def latencies(checklist: Any, learner: Learner, rounds: int) -> tuple[list[float], list[float]]:
+    """Let a task be done and undone, and give the seconds from prompt to tick, and to the moment at which the list begins to look."""
     ticks: list[float] = []
+    looks: list[float] = []
     checklist.observe(lambda _: ticks.append(time.perf_counter()), names="tasks")
-    found = []
+    look = checklist._look
+
+    def note(**options: Any) -> None:
+        looks.append(time.perf_counter())
+        look(**options)
+
+    checklist._look = note
+    found, begun = [], []
     for number in range(rounds):
         ticks.clear()
+        looks.clear()
         prompt = learner.type("mv kept .venv" if number % 2 == 0 else "mv .venv kept")
         end = time.monotonic() + 10
         while not ticks and time.monotonic() < end:
             time.sleep(0.002)
         found.append(max(0.0, ticks[0] - prompt) if ticks else 10.0)
+        begun.append(max(0.0, looks[0] - prompt) if looks else 10.0)
         time.sleep(0.7 + 0.061 * (number % 9))  # no beat with whatever looks once a second
     checklist.unobserve_all()
-    return found
+    return found, begun
 
 
 def idle(seconds: float) -> float:
@@ -106,13 +116,16 @@ def measure(rounds: int, still: float) -> None:
         one = module.Checklist(live)
         time.sleep(1.5)
         cost = idle(still) - nothing
-        found = latencies(one, learner, rounds)
+        found, begun = latencies(one, learner, rounds)
         one.stop()
         one._thread.join(30)
         p95 = sorted(found)[int(0.95 * (len(found) - 1))]
-        print(f"{name:34} {statistics.median(found) * 1000:8.0f} {p95 * 1000:8.0f} {100 * max(0.0, cost):9.2f} %")
+        looks = statistics.median(begun)
+        print(
+            f"{name:34} {statistics.median(found) * 1000:8.0f} {p95 * 1000:8.0f} {looks * 1000:14.0f} {100 * max(0.0, cost):9.2f} %"
+        )
 
-    print(f"{'prompt to tick, ms':34} {'median':>8} {'p95':>8} {'idle CPU':>11}")
+    print(f"{'prompt to tick, ms':34} {'median':>8} {'p95':>8} {'begins to look':>14} {'idle CPU':>11}")
     of("told by the prompt")
     heard, glances = module.signal_file, module.GLANCES
     module.signal_file, module.GLANCES = lambda _: Path("/nowhere"), 1
