@@ -33,6 +33,8 @@ __all__ = ["add_options", "grade"]
 # Imports of the package's own modules stand in the functions: `course --help` starts at once.
 
 FORMAT, VERSION = "wheelhouse-grades", 1
+MOST_READY = 2_000
+"""How many submissions are kept in memory between being compared and being written: 30 kB each."""
 
 
 def add_options(one: argparse.ArgumentParser) -> None:
@@ -132,6 +134,8 @@ class _Run:
     written: set[str] = field(default_factory=set)
     unchanged: set[str] = field(default_factory=set)
     held_back: set[str] = field(default_factory=set)
+    ready: dict[str, Entry] = field(default_factory=dict)
+    """What shall be written, as far as it is remembered from when it was compared."""
     moved: set[str] = field(default_factory=set)
     """Those who handed in something else while this went on."""
 
@@ -196,6 +200,8 @@ class _Run:
                     self.unchanged.add(student)
                     continue
                 change = self._change(entry, row, journal)
+                if len(self.ready) < MOST_READY:
+                    self.ready[student] = entry
                 (wait if change is not None and not change.resubmitted else fresh).append(student)
             if dry:
                 self.held_back = {*fresh, *wait}
@@ -225,7 +231,7 @@ class _Run:
         master = book.master()
         for one in self.ended:
             if one.handed.student in chosen and master is not None:
-                entry = entry_of(self.classroom, self.exercise, one, master)
+                entry = self.ready.get(one.handed.student) or entry_of(self.classroom, self.exercise, one, master)
                 if entry is not None:
                     yield entry
                 else:

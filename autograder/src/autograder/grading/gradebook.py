@@ -277,8 +277,7 @@ class Gradebook:
         while True:
             try:
                 with self._understood():
-                    for entry in batch:
-                        self._enter(entry)
+                    self._enter(batch)
                     self.db.commit()
                 return [entry.student for entry in batch]
             except CourseError as trouble:
@@ -288,42 +287,62 @@ class Gradebook:
                     raise
                 time.sleep(0.2)
 
-    def _enter(self, entry: Entry) -> None:
-        """Put one submission into the open transaction."""
+    def _enter(self, batch: Sequence[Entry]) -> None:
+        """Put submissions into the open transaction, with few questions to the database: it is they that cost time."""
         api = self.api
         assignment = self._book.find_assignment(self.exercise.id)
-        if self.db.get(api.Student, entry.student) is None:
-            self.db.add(api.Student(id=entry.student))
-            self.db.flush()
-        try:
-            submission = self._book.find_submission(self.exercise.id, entry.student)
-        except api.MissingEntry:
-            submission = api.SubmittedAssignment(assignment_id=assignment.id, student_id=entry.student)
-            self.db.add(submission)
-            self.db.flush()
-        if entry.received is not None:
-            submission.timestamp = _naive(entry.received)
-        for released in assignment.notebooks:
-            notebook = next((one for one in submission.notebooks if one.notebook_id == released.id), None)
-            if notebook is None:
-                notebook = api.SubmittedNotebook(notebook_id=released.id, assignment_id=submission.id)
-                self.db.add(notebook)
-                self.db.flush()
-                for cell in (*released.grade_cells, *released.task_cells):
-                    self.db.add(api.Grade(cell_id=cell.id, notebook_id=notebook.id))
-                for cell in (*released.solution_cells, *released.task_cells):
-                    self.db.add(api.Comment(cell_id=cell.id, notebook_id=notebook.id))
-                self.db.flush()
-            if released.name != self.exercise.id:
-                continue
-            for grade in self.db.query(api.Grade).filter(api.Grade.notebook_id == notebook.id):
-                score = entry.scores.get(grade.cell.name)
+        names = [entry.student for entry in batch]
+        submitted = api.SubmittedAssignment
+        there = {one.id for one in self.db.query(api.Student).filter(api.Student.id.in_(names))}
+        known = {
+            one.student_id: one
+            for one in self.db.query(submitted).filter(
+                submitted.assignment_id == assignment.id, submitted.student_id.in_(names)
+            )
+        }
+        self.db.add_all(api.Student(id=name) for name in names if name not in there)
+        with self.db.no_autoflush:
+            fresh = {name: self._submission(assignment, name) for name in names if name not in known}
+        self.db.flush()
+        for entry in batch:
+            submission = known.get(entry.student) or fresh[entry.student]
+            if entry.received is not None:
+                submission.timestamp = _naive(entry.received)
+            notebook = self._notebook(assignment, submission)
+            for grade in notebook.grades:
+                score = entry.scores.get(grade.name)
                 if grade.auto_score != score or grade.manual_score is None:
                     grade.auto_score = score
                     grade.needs_manual_grade = score is None or grade.manual_score is not None
-            for comment in self.db.query(api.Comment).filter(api.Comment.notebook_id == notebook.id):
+            for comment in notebook.comments:
                 comment.auto_comment = None
             self._penalize(submission, notebook, entry.student)
+
+    def _submission(self, assignment: Any, student: str) -> Any:
+        """Make a submission with all that belongs to it."""
+        submission = self.api.SubmittedAssignment(id=self.api.new_uuid(), student_id=student)
+        submission.assignment = assignment
+        for released in assignment.notebooks:
+            self._add_notebook(submission, released)
+        self.db.add(submission)
+        return submission
+
+    def _add_notebook(self, submission: Any, released: Any) -> Any:
+        api = self.api
+        notebook = api.SubmittedNotebook(id=api.new_uuid(), notebook=released, assignment=submission)
+        for cell in (*released.grade_cells, *released.task_cells):
+            api.Grade(id=api.new_uuid(), cell=cell, notebook=notebook)
+        for cell in (*released.solution_cells, *released.task_cells):
+            api.Comment(id=api.new_uuid(), cell=cell, notebook=notebook)
+        return notebook
+
+    def _notebook(self, assignment: Any, submission: Any) -> Any:
+        """Give the exercise's notebook in a submission; make those that were released since it was first graded."""
+        have = {one.notebook_id: one for one in submission.notebooks}
+        for released in assignment.notebooks:
+            if released.id not in have:
+                have[released.id] = self._add_notebook(submission, released)
+        return next(have[one.id] for one in assignment.notebooks if one.name == self.exercise.id)
 
     def _penalize(self, submission: Any, notebook: Any, student: str) -> None:
         """Take off for lateness what the plugin takes that nbgrader is configured with."""
@@ -363,7 +382,8 @@ class Gradebook:
         for path in fresh.rglob("*"):
             if path.is_file():
                 path.chmod(self.classroom.permissions)
-        remove_tree(target)
+        shutil.rmtree(target, ignore_errors=True)
+        remove_tree(target)  # where that was not enough
         fresh.rename(target)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import sys
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,6 +58,11 @@ _checking = threading.Lock()
 def grading() -> bool:
     """Whether nbgrader is grading this notebook, so that only what was submitted counts (see its converters/autograde.py)."""
     return os.environ.get("NBGRADER_EXECUTION") == "autograde"
+
+
+def validating() -> bool:
+    """Whether this is nbgrader's Validate button, or `nbgrader validate`, in the learner's own server (see its validator.py)."""
+    return os.environ.get("NBGRADER_EXECUTION") == "validate"
 
 
 def ordinary_terminals() -> bool:
@@ -217,6 +223,8 @@ def grade(task: int) -> float:
         note(error.message, error.next_step, kind="problem")
         return 0.0
     show(bundle)
+    if validating() and _state.exercise is not None and score < _state.exercise.task(task).points:
+        print(bundle["text/plain"], file=sys.stderr)  # what the Validate button shows of a cell that has not all its points
     return score
 
 
