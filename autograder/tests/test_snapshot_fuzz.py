@@ -50,11 +50,10 @@ def test_mutants_are_refused_or_harmless(
         assert found[-1]["slowest"] < 30, f"seed {seed}"
     assert list(jail.iterdir()) == []
     assert sorted(one.name for one in tmp_path.iterdir()) == ["good.snapshot", "jail"]
-    assert sum(one["opened"] for one in found) > ROUNDS * mutants * 0.05, (
-        "some mutants are good snapshots of other states"
-    )
-    assert sum(one["refused"] for one in found) > ROUNDS * mutants * 0.3
-    assert sum(one.get("checked", 0) for one in found) > 0
+    assert sum(one.get("refused", 0) for one in found) > ROUNDS * mutants * 0.3
+    if mutants >= 100:  # of the small ones, many mutants are good snapshots of other states
+        assert sum(one["opened"] for one in found) > ROUNDS * mutants * 0.1
+        assert sum(one["checked"] for one in found) > 0
     assert max(one["memory"] for one in found) < 1_000_000_000
     print({name: sum(one.get(name, 0) for one in found) for name in ("opened", "refused", "checked", "restored")})
     print({name: max(one[name] for one in found) for name in ("slowest", "memory")})
