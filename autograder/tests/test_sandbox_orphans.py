@@ -1,0 +1,58 @@
+"""What a killed course left asleep is found and ended, and nothing else is."""
+
+from __future__ import annotations
+
+import os
+import select
+import subprocess
+import time
+from pathlib import Path
+
+from autograder.sandbox import Limits
+from autograder.sandbox.bubblewrap import find_bubblewrap
+from autograder.sandbox.orphans import end_orphans
+from autograder.sandbox.processes import anonymous_file
+from sandbox_places import new_place, sandbox_of
+
+
+def test_a_bubblewrap_whose_parent_died_at_its_start_is_ended() -> None:
+    """Its child waits for a word that never comes; here for sure, since the parent itself is told to wait."""
+    sandbox_of("strong")
+    block, hold = os.pipe()
+    words = ["--unshare-user", "--unshare-pid", "--die-with-parent", "--ro-bind", "/", "/"]
+    words += ["--userns-block-fd", str(block), "--info-fd", "1"]
+    arguments = anonymous_file(b"".join(word.encode() + b"\0" for word in words))
+    command = [str(find_bubblewrap()), "--args", str(arguments), "--", "true"]
+    process = subprocess.Popen(command, pass_fds=[block, arguments], stdout=subprocess.DEVNULL)
+    try:
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        end = time.monotonic() + 20
+        while not (born := children.read_text().split()):
+            assert time.monotonic() < end
+            time.sleep(0.01)
+        handle = os.pidfd_open(int(born[0]))
+        process.kill()
+        process.wait()
+        assert not select.select([handle], [], [], 0.2)[0], "it waits"
+        end_orphans()
+        assert select.select([handle], [], [], 20)[0]
+        os.close(handle)
+    finally:
+        process.kill()
+        process.wait()
+        for descriptor in (block, hold, arguments):
+            os.close(descriptor)
+
+
+def test_a_sandbox_that_runs_is_let_be(tmp_path: Path) -> None:
+    """While another course, or another thread, starts."""
+    box, place = sandbox_of("strong"), new_place(tmp_path / "place")
+    shell = box.shell(place, limits=Limits(30))
+    try:
+        said: list[str] = []
+        assert shell.run("echo one", said.append) == 0
+        end_orphans()
+        assert shell.run("echo two", said.append) == 0
+        assert "two" in "".join(said)
+    finally:
+        shell.close()
