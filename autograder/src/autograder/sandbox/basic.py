@@ -23,8 +23,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -33,10 +31,11 @@ from autograder.exceptions import SandboxError
 from autograder.sandbox import configuration
 from autograder.sandbox.command import CommandSandbox, Launch
 from autograder.sandbox.fence import Fence
-from autograder.sandbox.gauge import children, descendants
+from autograder.sandbox.gauge import children
 from autograder.sandbox.ground import read_beneath, replace_beneath
 from autograder.sandbox.place import Door, Index, Place, Tier, folders_exist
 from autograder.sandbox.processes import SLACK, Running, limit_pairs, spawn, write_order
+from autograder.sandbox.survivors import began, end_survivors, started_in
 from autograder.sandbox.system_python import executable_name, seed, settle_system, with_second
 from autograder.sandbox.tools import basic_tools
 from autograder.sandbox.watch import memory_bound
@@ -66,7 +65,7 @@ class _BasicRunning(Running):
 
     def seen(self) -> tuple[str, list[int]]:
         if sys.platform == "linux":
-            self._below = {pid: _began(pid) for pid in children(self.process.pid)} or self._below
+            self._below = {pid: began(pid) for pid in children(self.process.pid)} or self._below
         return super().seen()
 
     def begin(self) -> None:
@@ -79,49 +78,7 @@ class _BasicRunning(Running):
     def _reap(self) -> None:
         super()._reap()
         if self.process.returncode == -signal.SIGKILL:  # not by us: by a command
-            _end_orphans({**_started_in(self._scratch), **self._below})
-
-
-def _began(pid: int) -> str:
-    """Say when a process began, in the kernel's own units; empty if it is no more."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()[19]
-    except (OSError, IndexError):
-        return ""
-
-
-def _started_in(scratch: Path) -> dict[int, str]:
-    """Find the processes whose environment names a run's own folder for temporary files."""
-    mark = b"\0TMPDIR=" + os.fsencode(scratch) + b"\0"
-    found = {}
-    for name in os.listdir("/proc") if sys.platform == "linux" else ():
-        if name.isdigit():
-            with contextlib.suppress(OSError):
-                if mark in b"\0" + Path(f"/proc/{name}/environ").read_bytes():
-                    found[int(name)] = _began(int(name))
-    return found
-
-
-def _end_orphans(roots: Mapping[int, str]) -> None:
-    """End what a supervisor left behind that was killed: these processes, if they are still the same, and all below them."""
-    for _ in range(100):
-        found = [pid for pid, began in roots.items() if began and _began(pid) == began]
-        for number in (signal.SIGSTOP, signal.SIGKILL):
-            below = [*found, *(pid for root in found for pid in _descendants(root))]
-            for pid in below:
-                with contextlib.suppress(OSError):
-                    os.kill(pid, number)
-        if not found:
-            return
-        roots = {**{pid: roots[pid] for pid in found}, **{pid: _began(pid) for pid in below}}
-        time.sleep(0.01)
-
-
-def _descendants(of: int) -> list[int]:
-    try:
-        return descendants(of)
-    except OSError:
-        return []
+            end_survivors({**started_in(self._scratch), **self._below})
 
 
 @dataclass(frozen=True)

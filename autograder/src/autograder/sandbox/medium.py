@@ -35,7 +35,10 @@ from autograder.sandbox.way import Way
 
 __all__ = ["MediumSandbox"]
 
-_SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/proc", "/sys/devices/system/cpu")
+_SYSTEM = (
+    *("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/nix/store", "/gnu/store"),
+    *("/proc", "/sys/devices/system/cpu"),
+)
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 
 

@@ -6,6 +6,7 @@ import contextlib
 import functools
 import platform
 import socket
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -102,7 +103,8 @@ class _Trial(MediumSandbox):
         return {}
 
     def _readable(self, place: Place) -> list[Path]:
-        return [Path(top) for top in ("/usr", "/lib", "/lib64", "/proc")] + [seed()]
+        tops = ("/usr", "/lib", "/lib64", "/nix/store", "/gnu/store", "/proc")
+        return [*map(Path, tops), Path(sys.base_prefix, "lib"), seed()]
 
 
 @functools.cache

@@ -322,9 +322,10 @@ def advice_is_still_given(work: Workspace) -> None:
 
 _WRAPPER = "import re, sys; from {module} import {first}; sys.argv[0] = 'weather'; sys.exit({function}())"
 _CALL = """
+wheel=$PWD/$1
 cd "$(mktemp -d)"
 echo "$2" > today.txt
-PYTHONPATH="$1" PYTHONDONTWRITEBYTECODE=1 python3 -c "$3" 2>&1
+PYTHONPATH="$wheel" PYTHONDONTWRITEBYTECODE=1 python3 -c "$3" 2>&1
 status=$?
 MARK=$5
 eval "$4"
@@ -340,8 +341,7 @@ def _call(work: Workspace, degrees: int, then: str = ":", mark: str = "", *, cod
     if not re.fullmatch(r"[\w.]+:[\w.]+", reference):
         module, function = "weather", "main"
     line = code_line or _WRAPPER.format(module=module, function=function, first=function.partition(".")[0])
-    where = str(work.facts.root / wheel.path)
-    ran = work.run("bash", "-c", _CALL, "call", where, str(degrees), line, then, mark)
+    ran = work.run("bash", "-c", _CALL, "call", str(wheel.path), str(degrees), line, then, mark)
     return ran.exit_status, ran.output
 
 

@@ -1,0 +1,57 @@
+"""Find and end what a run left behind when something killed its supervisor, which else would have ended it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from time import sleep
+
+from autograder.sandbox.gauge import descendants
+
+__all__ = ["began", "end_survivors", "started_in"]
+
+
+def began(pid: int) -> str:
+    """Say when a process began, in the kernel's own units; empty if it is no more."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return ""
+
+
+def started_in(scratch: Path) -> dict[int, str]:
+    """Find the processes whose environment names a run's own folder for temporary files."""
+    mark = b"\0TMPDIR=" + os.fsencode(scratch) + b"\0"
+    found = {}
+    for name in os.listdir("/proc") if sys.platform == "linux" else ():
+        if name.isdigit():
+            with contextlib.suppress(OSError):
+                if mark in b"\0" + Path(f"/proc/{name}/environ").read_bytes():
+                    found[int(name)] = began(int(name))
+    return found
+
+
+def end_survivors(roots: Mapping[int, str]) -> None:
+    """End what a supervisor left behind that was killed: these processes, if they are still the same, and all below them."""
+    for _ in range(100):
+        found = [pid for pid, time in roots.items() if time and began(pid) == time]
+        for number in (signal.SIGSTOP, signal.SIGKILL):
+            below = [*found, *(pid for root in found for pid in _descendants(root))]
+            for pid in below:
+                with contextlib.suppress(OSError):
+                    os.kill(pid, number)
+        if not found:
+            return
+        roots = {**{pid: roots[pid] for pid in found}, **{pid: began(pid) for pid in below}}
+        sleep(0.01)
+
+
+def _descendants(of: int) -> list[int]:
+    try:
+        return descendants(of)
+    except OSError:
+        return []
