@@ -138,6 +138,12 @@ def a_pth_file_in_disguise(work: Path) -> None:
     (work / "one" / SITE / "zz.pth").symlink_to(work / "notes.txt")
 
 
+def a_pth_file_with_a_mark(work: Path) -> None:
+    """The same after a byte order mark, which Python 3.13 overlooks, and after another end of a line."""
+    line = f"import sys; exec({EVIL!r})\r".encode()
+    (work / "one" / SITE / "zz.pth").write_bytes(b"\xef\xbb\xbf" + line + line)
+
+
 def a_site_packages_elsewhere(work: Path) -> None:
     """The same in a folder of another name, to which site-packages leads."""
     (work / "one" / SITE).rename(work / "things")
@@ -199,6 +205,7 @@ def another_python_behind_links(work: Path) -> None:
         a_usercustomize_folder,
         a_pth_file,
         a_pth_file_in_disguise,
+        a_pth_file_with_a_mark,
         a_site_packages_elsewhere,
         a_path_file_beside_python,
         another_home,

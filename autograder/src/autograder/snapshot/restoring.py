@@ -187,9 +187,8 @@ class _Restoration:
         known = self.store is not None and node.sha256 in self.store
         if known and not node.executable and not path.endswith((".pth", "pyvenv.cfg")) and "/site-packages/" in path:
             first = self.written.setdefault(node.sha256, place)
-            if (
-                first is not place
-            ):  # the same file of several environments: installers replace such files, and never write into them
+            # the same file of several environments: installers replace such files, and never write into them
+            if first is not place:
                 os.link(first, place)
                 return True
         data = self.store.content(node.sha256) if known and self.store is not None else None
@@ -206,9 +205,8 @@ class _Restoration:
         if self.sealed and path.endswith("pyvenv.cfg"):
             data = self._config(data)
         elif self.sealed and path.endswith(".pth"):
-            data = b"".join(
-                line for line in data.splitlines(keepends=True) if not line.startswith((b"import ", b"import\t"))
-            )
+            lines = data.removeprefix(b"\xef\xbb\xbf").splitlines(keepends=True)  # newer Pythons overlook that mark
+            data = b"".join(line for line in lines if not line.startswith((b"import ", b"import\t")))
         handle = os.open(
             place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o755 if node.executable else 0o644
         )
