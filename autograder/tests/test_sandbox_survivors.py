@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,18 +13,21 @@ import pytest
 
 from autograder.sandbox.survivors import began, end_survivors, started_in
 
-FAMILY = "sleep 100 & (sleep 100 & kill -STOP $$; wait) & echo begun; wait"
+FAMILY = "sleep 100 & (sleep 100 & kill -STOP $BASHPID; wait) & echo begun; wait"
 
 
 @pytest.fixture
 def family(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A shell with children and a grandchild, one of them stopped, whose environment names a folder."""
     environment = {"PATH": "/usr/bin:/bin", "TMPDIR": str(tmp_path)}
-    with subprocess.Popen(["bash", "-c", FAMILY], env=environment, stdout=subprocess.PIPE) as shell:
+    with subprocess.Popen(
+        ["bash", "-c", FAMILY], env=environment, stdout=subprocess.PIPE, start_new_session=True
+    ) as shell:
         assert shell.stdout is not None
         shell.stdout.readline()
         yield shell
-        shell.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(shell.pid, signal.SIGKILL)
 
 
 def test_they_are_known_by_their_folder_for_temporary_files(family: subprocess.Popen[bytes], tmp_path: Path) -> None:
