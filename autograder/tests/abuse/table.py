@@ -214,7 +214,7 @@ BOUNDS = (
         unshown="newer kernels refuse it",
         group="bounds",
     ),
-    Row("kill_the_supervisor", "kill the supervisor and live on", "processes left", "xxxo", group="bounds"),
+    Row("kill_the_supervisor", "kill the supervisor and live on", "processes left", "xxxx", group="bounds"),
 )
 
 OUTLIVE = (
