@@ -31,7 +31,7 @@ __all__ = ["COURSE", "DAEMON", "HONEST", "SECRET", "STOCK", "Classroom", "Seen"]
 COURSE = Path(__file__).parents[3]
 SECRET = "sesame-7f1d0c5b"
 """Stands in a file that nobody may read."""
-DAEMON = "daemon-of-a-learner"
+DAEMON = f"daemon-of-a-learner-{os.getpid()}"
 """Stands in the arguments of processes that must not outlive the grading."""
 EXERCISE = "01-modules"
 MANUAL = "why"

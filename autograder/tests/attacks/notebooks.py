@@ -105,7 +105,9 @@ def update_other(one: Attempt) -> None:
 
 
 def _zeroed(room: Classroom) -> str:
-    seen = room.seen()["aa-full"]
+    seen = room.seen().get("aa-full")
+    if seen is None:
+        return ""
     return f"aa-full has {seen.manual}" if any(given is not None for given in seen.manual.values()) else ""
 
 
@@ -344,5 +346,5 @@ def nested(one: Attempt) -> None:
 @on_stock("N39", "a second notebook that nobody released")
 def second_notebook(one: Attempt) -> None:
     """Have something graded that was never asked for."""
-    (one.folder / "pwned.ipynb").write_text('{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}')
-    os.utime(one.folder / "pwned.ipynb", (0, 0))
+    (one.folder / "more.ipynb").write_text('{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}')
+    os.utime(one.folder / "more.ipynb", (0, 0))

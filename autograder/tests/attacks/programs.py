@@ -5,6 +5,10 @@ Most are programs that do the right thing only if they reached what they want: a
 
 from __future__ import annotations
 
+import contextlib
+import os
+from pathlib import Path
+
 from attacks.attack import RIGHT_REPORT, Attempt, attack
 from attacks.classroom import DAEMON, EXERCISE, Classroom
 from autograder.folder import index
@@ -157,19 +161,30 @@ def steals_mark(one: Attempt) -> None:
     one.hand_in()
 
 
-@attack("P18", "bytecode of other code beside a source that was never changed")
-def bytecode(one: Attempt) -> None:
-    """Let Python run what nobody reads."""
+def _bytecode(one: Attempt, flags: int) -> None:
+    """Compile the right answer, and let it stand for the wrong one."""
     import importlib.util
     import marshal
+    import sys
 
     source = one.edit() / "report" / "report.py"
-    state = source.stat()
-    code = compile(RIGHT_REPORT, str(source), "exec")
-    head = importlib.util.MAGIC_NUMBER + (1).to_bytes(4, "little") + bytes(8)  # an unchecked hash: believed blindly
-    assert state.st_size
-    one.edit({"report/__pycache__/report.cpython-311.pyc": head + marshal.dumps(code)})
+    code = compile(RIGHT_REPORT, "report.py", "exec")
+    told = importlib.util.source_hash(source.read_bytes()) if flags == 3 else bytes(8)
+    data = importlib.util.MAGIC_NUMBER + flags.to_bytes(4, "little") + told + marshal.dumps(code)
+    one.edit({f"report/__pycache__/report.{sys.implementation.cache_tag}.pyc": data})
     one.hand_in()
+
+
+@attack("P18", "bytecode of a right answer beside the wrong source, marked as never to be compared")
+def unchecked_bytecode(one: Attempt) -> None:
+    """Let Python run what nobody reads."""
+    _bytecode(one, 1)
+
+
+@attack("P25", "the same, with the wrong source's own hash in it")
+def checked_bytecode(one: Attempt) -> None:
+    """Let Python compare, and find it the same."""
+    _bytecode(one, 3)
 
 
 # Poison for what comes next
@@ -220,10 +235,12 @@ def _poisoned(room: Classroom) -> str:
         if data is None or hashlib.sha256(data).hexdigest() != hashed:
             return f"{inside} of leftpad isn't what it was"
     for top in (room.cache, *(path for path in room.cache.iterdir() if path.is_symlink() and path.name != "tools")):
-        for path in top.rglob("*"):
-            small = path.is_file() and not path.is_symlink() and path.stat().st_size < 200
-            if small and path.read_bytes().startswith(b"print(1485)"):
-                return f"{path} was overwritten"
+        for place, _, names in os.walk(top):  # others may be making something there
+            for path in (Path(place, name) for name in names):
+                with contextlib.suppress(OSError):
+                    small = path.is_file() and not path.is_symlink() and path.stat().st_size < 200
+                    if small and path.read_bytes().startswith(b"print(1485)"):
+                        return f"{path} was overwritten"
     return ""
 
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -50,13 +51,15 @@ def _words(row: Row, new: list[str], ended: int) -> str:
     return "stopped: 0 points"
 
 
-def run_stock() -> dict[str, Any]:
-    """Grade one after the other; give what came of each, and the versions."""
+def run_stock(keep: Callable[[dict[str, Any]], None], known: dict[str, str]) -> None:
+    """Grade one after the other; `keep` what came of each so far, and the versions. Those in `known` are not tried again."""
     fence = Fence.build(PROCESSES)
-    rows: dict[str, str] = {}
+    rows = dict(known)
+    versions = {name: version(name) for name in ("nbgrader", "nbconvert", "nbclient", "ipykernel", "ipython")}
+    versions["python"] = sys.version.split()[0]
     with tempfile.TemporaryDirectory(prefix="wheelhouse-", dir="/var/tmp", ignore_cleanup_errors=True) as place:
         jail = [
-            *("prlimit", f"--as={MEMORY}", "bwrap", "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc"),
+            *("prlimit", f"--as={MEMORY}", "bwrap", "--ro-bind", "/", "/", "--dev", "/dev", "--bind", "/proc", "/proc"),
             *("--tmpfs", "/tmp", "--bind", place, place, "--unshare-ipc", "--unshare-uts", "--die-with-parent"),
         ]
         room = Classroom(Path(place) / "room", STOCK, jail=jail)
@@ -64,25 +67,26 @@ def run_stock() -> dict[str, Any]:
         _warm(room)
         if fence is not None:
             fence.take(os.getpid())
-        for one in [one for one in ATTACKS if one.stock]:
+        for one in [one for one in ATTACKS if one.stock and one.id not in known]:
             room.forget()
             room.calls.clear()
             room.fill([one])
+            if one.id == "N11":
+                room.type("nbgrader", "autograde", EXERCISE, "--force", "--student=aa-full")
             before = {*room.leaks()}
             begun = time.monotonic()
             ended = room.type("nbgrader", "autograde", EXERCISE, "--force", f"--student={one.who}").returncode
             new = sorted({leak.replace(str(room.place), "…") for leak in {*room.leaks()} - before})
-            room.type("nbgrader", "generate_feedback", EXERCISE, "--force", f"--student={one.who}")
-            new += sorted({leak.replace(str(room.place), "…") for leak in {*room.leaks()} - before} - {*new})
+            if one.id == "N27":
+                room.type("nbgrader", "generate_feedback", EXERCISE, "--force", f"--student={one.who}")
             if one.id == "N27" and "<script>alert(1)</script>" in room.page(one.who):
                 new.append("the script is in the feedback")
             (row,) = rows_of(room, [one])
             rows[one.id] = _words(row, new, ended)
             sys.stderr.write(f"{one.id} {time.monotonic() - begun:5.1f} s  {rows[one.id]}\n")
+            keep({"versions": versions, "rows": rows})
             _restore(room)
         room.close()
-    versions = {name: version(name) for name in ("nbgrader", "nbconvert", "nbclient", "ipykernel", "ipython")}
-    return {"versions": versions | {"python": sys.version.split()[0]}, "rows": rows}
 
 
 def _warm(room: Classroom) -> None:

@@ -4,7 +4,7 @@ From the folder `tests`::
 
     python -m attacks.table              run everything here, and say whether the table is as it should be
     python -m attacks.table --write      write it
-    python -m attacks.table --stock      run the same submissions through stock nbgrader, in a jail, and keep what came of it (5 minutes)
+    python -m attacks.table --stock      run the same submissions through stock nbgrader, in a jail (20 minutes; goes on where it stopped)
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from attacks import gates, notebooks, pages, programs, snapshots
 from attacks.attack import ATTACKS, Attack
@@ -65,6 +66,8 @@ class Row:
         """What happened instead, for the table: the same in every run."""
         if self.harm:
             return f"**{self.harm}**"
+        if "lost" in self.attack.outcome.split("|"):
+            return "left to a human, or told to be graded again; never lost unsaid"
         if "|" in self.attack.outcome:
             return "left to a human, or the points that its state deserves"
         if self.outcome == "human":
@@ -73,6 +76,8 @@ class Row:
             return "left to a human: " + _first(sentence)
         if self.outcome == "zero":
             return "0 points: " + _first(re.sub(r".*?(Nothing was submitted)", r"\1", self.told, flags=re.DOTALL))
+        if self.seen.points is None:
+            return "**not in the gradebook**"
         points = f"{self.seen.points:g} of {POINTS} points"
         return f"{points}, as its state deserves" if self.outcome == "no effect" else f"**{points}**"
 
@@ -105,6 +110,10 @@ def _stock() -> dict[str, str]:
     return dict(json.loads(STOCK_RUN.read_text())["rows"]) if STOCK_RUN.is_file() else {}
 
 
+def _keep_stock(found: dict[str, Any]) -> None:
+    STOCK_RUN.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
+
+
 def table_of(rows: list[Row]) -> str:
     """Write the tables, a group each."""
     stock = _stock()
@@ -134,7 +143,7 @@ def main() -> int:
     if arguments.stock:
         from attacks.stock import run_stock
 
-        STOCK_RUN.write_text(json.dumps(run_stock(), indent=1, ensure_ascii=False) + "\n")
+        run_stock(_keep_stock, _stock())
         return 0
     with tempfile.TemporaryDirectory(prefix="wheelhouse-", ignore_cleanup_errors=True) as place:
         room = Classroom(Path(place) / "room")

@@ -511,7 +511,8 @@ def _ask(work: Workspace, script: str, program: str, *asked: str) -> tuple[str, 
     The program tells them in a line that is added to it, under a mark which nobody knows beforehand: what the script prints by itself is not believed.
     """
     mark = secrets.token_hex(12)
-    line = f"import sys; print({mark!r}, {', '.join(asked)}, sep='\\t')"
+    # backwards: who reads this line and prints what looks like the mark hasn't run it
+    line = f"import sys; print({mark[::-1]!r}[::-1], {', '.join(asked)}, sep='\\t')"
     ran = work.run("bash", "-c", _START, "start", script, program, line)
     if ran.exit_status != 0:
         raise Failed(

@@ -426,7 +426,8 @@ def _start(work: Workspace, program: str, *asked: str) -> tuple[str, list[str]]:
     """
     work.file(f"{program}/{program}.py").require()
     mark = secrets.token_hex(12)
-    line = f"import sys; print({mark!r}, {', '.join(asked)}, sep='\\t')"
+    # backwards: who reads this line and prints what looks like the mark hasn't run it
+    line = f"import sys; print({mark[::-1]!r}[::-1], {', '.join(asked)}, sep='\\t')"
     ran = work.run("bash", "-c", _START, "start", program, line)
     if ran.exit_status != 0:
         raise Failed(

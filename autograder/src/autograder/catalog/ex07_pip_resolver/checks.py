@@ -51,7 +51,7 @@ def both_figures_are_printed(work: Workspace) -> None:
     """`reports/run.sh` succeeds, with the `shoplib` of `reports/.venv`."""
     work.file("reports/day.py").require()
     mark = secrets.token_hex(12)
-    line = f"import legacytool, moderntool, shoplib; print({mark!r}, shoplib.__file__, legacytool.report([1, 2]), sep='\\t')"
+    line = f"import legacytool, moderntool, shoplib; print({mark[::-1]!r}[::-1], shoplib.__file__, legacytool.report([1, 2]), sep='\\t')"
     ran = work.run("bash", "-c", _START, "start", line)
     expected = "`reports/run.sh` prints both kinds of figures."
     step = "Run `bash reports/run.sh; echo exit status $?` and read what it says."
