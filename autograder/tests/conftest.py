@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
@@ -48,6 +49,10 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the quick tests first, the slow ones and the lessons last: who waits learns soon that something is broken."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is not None or item.path.suffix == ".ipynb")
+
+
+os.environ["WHEELHOUSE_LEARNER"] = ""
+"""Exercises that differ from learner to learner are those of the reference answers."""
 
 
 @pytest.fixture(autouse=True, scope="session")

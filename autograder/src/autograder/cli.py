@@ -140,7 +140,7 @@ def _check(arguments: argparse.Namespace) -> int:
     def look() -> Verdict:
         if arguments.snapshot:
             verdict = runner.check_snapshot(Path(arguments.snapshot), unsafe=arguments.unsafe or "")
-            if verdict.exercise != exercise:
+            if verdict.exercise.id != exercise.id:
                 raise UsageError(
                     f"{arguments.snapshot} is a snapshot of {verdict.exercise.id}.",
                     f"Run `course check {verdict.exercise.number:02} --snapshot …`.",

@@ -40,6 +40,8 @@ class Facts:
     """The folder of the system Python's executables, as they saw it: `/usr/local/bin`."""
     python_version: str
     """The system Python's version: `3.11.7`."""
+    seed: str = ""
+    """What this learner's variant of the exercise was drawn from; see `autograder.variants`."""
 
     @property
     def python_series(self) -> str:

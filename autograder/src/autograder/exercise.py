@@ -12,7 +12,7 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from types import ModuleType
 
@@ -157,7 +157,7 @@ class Exercise:
         )
         return replace(written, tasks=tasks, seed=seed, _written=written)
 
-    @property
+    @cached_property
     def variant(self) -> Variant:
         """What was drawn."""
         return self.variants.draw(self.seed)

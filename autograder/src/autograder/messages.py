@@ -61,6 +61,6 @@ def _workspace(exercise: Exercise) -> Iterator[folder.LiveWorkspace]:
     """Make a workspace in labs that are gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="wheelhouse-") as scratch, other_labs(Path(scratch) / "labs"):
         try:
-            yield folder.begin(exercise)
+            yield folder.begin(exercise, learner="")
         finally:
             folder.remove_tree(labs())

@@ -84,7 +84,7 @@ def continue_with(found: tuple[Step, ...]) -> Step | None:
     current = folder.current()
     undone = [step for step in found if not step.done]
     for step in undone:
-        if current is not None and current.exercise == step.exercise:
+        if current is not None and current.name == step.exercise.id:
             return step
     begun = [step for step in undone if step.score]
     return next(iter(begun or undone), None)

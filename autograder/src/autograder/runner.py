@@ -77,15 +77,19 @@ def evaluate(
     With `acting=False` those that aren't kept stay `waiting`.
     `checks` replaces the exercise's own, for the proof that each is needed.
     """
-    chosen = tuple(checks) if checks is not None else exercise.checks
+    exercise = exercise.drawn(tree.facts.seed)
+    own = {one.name: one for one in exercise.checks}
+    chosen = exercise.checks if checks is None else tuple(own.get(one.name, one) for one in checks)
     outcomes: dict[Check, Outcome] = {}
     published = digest(tree.published) if tree.published is not None else ""
     state = hashlib.sha256(f"{digest(tree)} {published} {tree.facts}".encode()).hexdigest()
-    reading = Workspace(tree, tree.facts, index().known, published=tree.published)
+    reading = Workspace(tree, tree.facts, index().known, published=tree.published, variant=exercise.variant)
     used = ""
     pythons = read_pythons(exercise.folder)
     with Stage(tree, tier, trusted=trusted, unsafe=unsafe, pythons=pythons) as stage:
-        running = Workspace(tree, tree.facts, index().known, stage.act, published=tree.published)
+        running = Workspace(
+            tree, tree.facts, index().known, stage.act, published=tree.published, variant=exercise.variant
+        )
         for one in chosen:
             before = one.after
             while before is not None and before not in outcomes:

@@ -20,6 +20,7 @@ from autograder.repository import Repository
 from autograder.requirements import Requirements
 from autograder.source import Source
 from autograder.tree import Entry, Outside, Tree, resolve
+from autograder.variants import Variant
 from autograder.wording import code, command, leaving, listing, seen, unseen
 
 __all__ = [
@@ -152,9 +153,18 @@ class Workspace:
     """What a check is given: the learner's files, and what is known of the machine they worked on."""
 
     def __init__(
-        self, tree: Tree, facts: Facts, known: Known, act: Actor | None = None, *, published: Tree | None = None
+        self,
+        tree: Tree,
+        facts: Facts,
+        known: Known,
+        act: Actor | None = None,
+        *,
+        published: Tree | None = None,
+        variant: Variant | None = None,
     ) -> None:
         """See the files through `tree`; `act` runs commands and is given to acting checks only."""
+        self.variant = variant if variant is not None else Variant({})
+        """What was drawn for this learner, where the exercise differs from one to another."""
         self.tree = tree
         self.facts = facts
         self.known = known

@@ -7,6 +7,8 @@ import errno
 import fcntl
 import functools
 import json
+import os
+import secrets
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -21,11 +23,13 @@ from autograder.sandbox import Place, Sandbox, choose
 from autograder.sandbox.system_python import system_python_version
 from autograder.snapshot import pack
 from autograder.tree import FolderTree
+from autograder.variants import LARGEST_SEED
 from autograder.workspace import Facts
 
 __all__ = [
     "LiveWorkspace",
     "current",
+    "drawn_for_learner",
     "explained",
     "index",
     "load",
@@ -97,6 +101,7 @@ class LiveWorkspace:
             root=self.root,
             python_home=str(self.sandbox.python_home(self.place)),
             python_version=system_python_version(),
+            seed=self.exercise.seed if self.exercise else "",
         )
 
     @property
@@ -130,6 +135,7 @@ class LiveWorkspace:
         return {
             "version": 1,
             "exercise": self.exercise.id if self.exercise else None,
+            "seed": self.exercise.seed if self.exercise else "",
             "tier": self.tier,
             "submit_to": str(self.submit_to) if self.submit_to else None,
             "hints": self.hints,
@@ -155,6 +161,21 @@ def write_whole(target: Path, text: str) -> None:
             raise
 
 
+def drawn_for_learner(exercise: Exercise, learner: str | None = None) -> Exercise:
+    """Give an exercise as this learner shall have it, if it differs from one to another.
+
+    The seed is the learner's name where it is known: given, in `WHEELHOUSE_LEARNER`, or JupyterHub's; else it is random.
+    An empty name asks for the variant of the reference answers, as tests and authors do.
+    """
+    if not exercise.variants:
+        return exercise
+    name = os.environ.get("WHEELHOUSE_LEARNER") if learner is None else learner
+    if name is None:
+        name = os.environ.get("JUPYTERHUB_USER") or secrets.token_hex(8)
+    legible = "".join(one for one in name.strip() if one.isprintable())
+    return exercise.drawn(legible[:LARGEST_SEED])
+
+
 def read_record(name: str) -> dict[str, Any] | None:
     """Read what was written down of a workspace; None if nothing legible was."""
     try:
@@ -172,7 +193,7 @@ def load(name: str, exercise: Exercise | None) -> LiveWorkspace | None:
     submit_to = record.get("submit_to")
     live = LiveWorkspace(
         name,
-        exercise,
+        exercise.drawn(str(record.get("seed") or "")) if exercise else None,
         str(record["tier"]),
         Path(submit_to) if submit_to else None,
         {str(key): int(value) for key, value in dict(record.get("hints") or {}).items()},

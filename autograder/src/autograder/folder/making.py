@@ -22,6 +22,7 @@ from autograder.exercise import Exercise, find_exercises
 from autograder.folder.git_index import refresh
 from autograder.folder.live import (
     LiveWorkspace,
+    drawn_for_learner,
     explained,
     load,
     locked,
@@ -43,16 +44,17 @@ __all__ = ["SCRATCH", "begin", "begin_free", "prepare", "prepare_starts", "reset
 SCRATCH = "scratch"
 
 
-def begin(exercise: Exercise, *, submit_to: Path | None = None) -> LiveWorkspace:
+def begin(exercise: Exercise, *, submit_to: Path | None = None, learner: str | None = None) -> LiveWorkspace:
     """Make an exercise's workspace, or open the one that is there; it becomes the current one.
 
     What a learner keeps under the workspace's name that isn't ours is moved aside, not removed.
+    For whom a new one is drawn, where the exercise differs from learner to learner, `drawn_for_learner` says.
     """
     with locked(exercise.id):
         _go_on(exercise)
         live = load(exercise.id, exercise)
         if live is None:
-            live = LiveWorkspace(exercise.id, exercise, sandbox().tier, submit_to)
+            live = LiveWorkspace(exercise.id, drawn_for_learner(exercise, learner), sandbox().tier, submit_to)
             with explained():
                 _keep_what_lies_there(live)
             _make(live)
@@ -73,7 +75,7 @@ def reset(exercise: Exercise) -> LiveWorkspace:
     with locked(exercise.id):
         _go_on(exercise)
         old = load(exercise.id, exercise)
-        live = LiveWorkspace(exercise.id, exercise, sandbox().tier)
+        live = LiveWorkspace(exercise.id, old.exercise if old else drawn_for_learner(exercise), sandbox().tier)
         if old is not None:
             live.submit_to, live.hints = old.submit_to, old.hints
         elif read_record(exercise.id) is None and not (live.state / "begun").exists():
@@ -294,6 +296,7 @@ def _go_on(exercise: Exercise) -> None:
             said = dict(json.loads(file.read_bytes()))
         with contextlib.suppress(ValueError, TypeError, AttributeError, KeyError):
             record = said["record"]
+            live.exercise = exercise.drawn(str(record.get("seed") or ""))
             live.submit_to = Path(record["submit_to"]) if record["submit_to"] else None
             live.hints = {str(key): int(value) for key, value in record["hints"].items()}
         stage = "in" if said.get("stage") == "in" else "out"  # where that can't be told, all that lies there is kept

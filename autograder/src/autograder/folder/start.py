@@ -10,6 +10,7 @@ Files keep their times: byte code names its source's, and a copy of both is as g
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ from autograder.sandbox.pythons import PLAIN, Pythons, choose_second, read_pytho
 from autograder.sandbox.seed import seed
 from autograder.sandbox.system_python import course_uv, make_system, system_plan
 from autograder.sandbox.tools import tools_mark
+from autograder.variants import Variant
 
 __all__ = ["Start", "keep_start", "kept_start", "make_really", "pythons_of"]
 
@@ -62,7 +64,7 @@ def kept_start(live: LiveWorkspace) -> Start | None:
     if exercise is None:
         return Start("free")
     key = _key(live, exercise)
-    if exercise.begin_script is None:
+    if exercise.begin_script is None and not exercise.variants:
         return Start(key, plan_of(exercise.start) if exercise.start.is_dir() else {})
     if live.sandbox.tier not in ISOLATING:
         return _read(key, live.state / "start", live)
@@ -90,8 +92,9 @@ def make_really(live: LiveWorkspace, place: Place) -> None:
         return
     if exercise.start.is_dir():
         shutil.copytree(exercise.start, place.project, dirs_exist_ok=True, symlinks=True)
+        _fill(place.project, exercise.variant)
     if exercise.begin_script is not None:
-        script = exercise.begin_script.read_text("utf-8")
+        script = exercise.variant.fill(exercise.begin_script.read_text("utf-8"))
         done = live.sandbox.run(
             ["bash", "-euo", "pipefail", "-c", script],
             place,
@@ -103,6 +106,15 @@ def make_really(live: LiveWorkspace, place: Place) -> None:
                 f"The start of {exercise.id} can't be made: {done.output.strip()[-300:]} {done.stopped}".strip(),
                 "Run `course doctor`, and tell us what it says.",
             )
+
+
+def _fill(folder: Path, variant: Variant) -> None:
+    """Put this learner's values into the files that name them; the files keep their times."""
+    for path in sorted(folder.rglob("*")) if variant else ():
+        if path.is_file() and not path.is_symlink() and b"{{" in (data := path.read_bytes()):
+            state = path.stat()
+            path.write_text(variant.fill(data.decode("utf-8")), "utf-8")
+            os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
 
 
 def keep_start(live: LiveWorkspace) -> None:
@@ -132,6 +144,7 @@ def _key(live: LiveWorkspace, exercise: Exercise) -> str:
     box = live.sandbox
     facts = [_FORMAT, exercise.id, seed().name, tools_mark(), index().mark, box.tier, box.door]
     facts += [str(box.root(live.place)), str(box.python_home(live.place))]
+    facts += [repr(sorted(row.items())) for _, row in sorted(exercise.variant.items())]
     if pythons_of(live).second:
         live.place.system.mkdir(parents=True, exist_ok=True)
         facts.append(choose_second(live.place.system).seed.name)

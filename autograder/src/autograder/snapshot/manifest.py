@@ -16,6 +16,9 @@ from autograder.exceptions import SnapshotError
 from autograder.snapshot.packing import FORMAT, VERSION, wheel_mark
 from autograder.snapshot.state import FOLDER, LIMITS, Node, join, may_travel
 
+SEED = r"[^\x00-\x1f\x7f\ud800-\udfff]{1,100}"
+"""What a variant may be drawn from: a learner's name, as a text that can be written."""
+
 __all__ = ["Content", "ManifestReader", "damaged"]
 
 
@@ -140,7 +143,8 @@ class ManifestReader:
     # What it says
 
     def _facts(self, value: Any) -> Facts:
-        fields = self._fields(value, "root", "python_home", "python_version")
+        drawn = ("seed",) if isinstance(value, dict) and "seed" in value else ()
+        fields = self._fields(value, "root", "python_home", "python_version", *drawn)
         places = []
         for one in (fields["root"], fields["python_home"]):
             place = self._encodable(one, LIMITS.path)
@@ -158,7 +162,8 @@ class ManifestReader:
         ):  # else a file of the learner's could pass for the interpreter
             damaged("it says that the work was done where it can't have been")
         version = self._text(fields["python_version"], r"[0-9]{1,3}\.[0-9]{1,3}(\.[0-9]{1,3}[a-z0-9+]{0,9})?")
-        return Facts(PurePosixPath(places[0]), places[1], version)
+        seed = self._text(fields["seed"], SEED) if drawn else ""
+        return Facts(PurePosixPath(places[0]), places[1], version, seed)
 
     def _add(self, path: str, node: Node) -> None:
         """Put a node under its path, and the folders on the way to it; no path stands for two things."""

@@ -76,6 +76,7 @@ def pack(tree: Tree, facts: Facts, known: Known, *, exercise: str = "", publishe
             "root": str(facts.root),
             "python_home": facts.python_home,
             "python_version": facts.python_version,
+            **({"seed": facts.seed} if facts.seed else {}),
         },
         "trees": {"project": {"folders": _folders(nodes, covered), "placed": placed}},
         "wheels": wheels,

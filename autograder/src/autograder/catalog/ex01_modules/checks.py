@@ -137,13 +137,7 @@ def _plain(text: str) -> str:
 
 # ---- Task 2: Which file is imported?
 
-_FIRST = {"a": "tools", "b": ".", "c": "tools"}
-_ORIGIN = {"a": "tools/settings.py", "b": "settings.py", "c": "tools/settings.py"}
-_TYPED = {
-    "a": "python3 tools/greet.py",
-    "b": "PYTHONPATH=tools python3 -c 'import tools.greet'",
-    "c": "(cd tools; PYTHONPATH=.. python3 -m greet)",
-}
+_LETTERS = ("a", "b", "c")
 
 
 @check(
@@ -160,7 +154,6 @@ def first_entries_are_right(work: Workspace) -> None:
     _compare(
         work,
         "first",
-        _FIRST,
         "Python looks first in",
         "The way of starting decides this, and `PYTHONPATH` comes behind it.",
     )
@@ -177,9 +170,7 @@ def first_entries_are_right(work: Workspace) -> None:
 )
 def origins_are_right(work: Workspace) -> None:
     """`kiosk/answer.json` says for each of them which `settings.py` is imported."""
-    _compare(
-        work, "origin", _ORIGIN, "`settings` is", "The first folder of `sys.path` that holds a `settings.py` wins."
-    )
+    _compare(work, "origin", "`settings` is", "The first folder of `sys.path` that holds a `settings.py` wins.")
 
 
 @check(
@@ -231,7 +222,7 @@ def _answers(work: Workspace) -> dict[str, dict[str, Any]]:
             next_step="Run `python3 -m json.tool kiosk/answer.json` to see where it goes wrong.",
             evidence=r"\S",
         ) from None
-    for name in _TYPED:
+    for name in _LETTERS:
         answer = found.get(name) if isinstance(found, dict) else None
         if not isinstance(answer, dict) or not all(isinstance(answer.get(key), str) for key in ("first", "origin")):
             raise Failed(
@@ -240,10 +231,11 @@ def _answers(work: Workspace) -> dict[str, dict[str, Any]]:
                 next_step="Run `cat kiosk/answer.json` to read it again.",
                 evidence=r"\S",
             )
-    return {name: found[name] for name in _TYPED}
+    return {name: found[name] for name in _LETTERS}
 
 
-def _compare(work: Workspace, key: str, right: dict[str, str], says: str, why: str) -> None:
+def _compare(work: Workspace, key: str, says: str, why: str) -> None:
+    commands = work.variant["commands"]
     root = f"{work.facts.root}/kiosk"
     for name, answer in _answers(work).items():
         written = posixpath.normpath(answer[key].strip() or ".")
@@ -251,11 +243,11 @@ def _compare(work: Workspace, key: str, right: dict[str, str], says: str, why: s
             inside = written.removeprefix("kiosk").removeprefix("/") if written.split("/")[0] == "kiosk" else written
             written = f"{root}/{inside}"
         shown = posixpath.relpath(written, root)
-        if shown != right[name]:
+        if shown != commands[f"{name}.{key}"]:
             raise Failed(
                 expected=f"For each command, {code(key)} is what is so when the command is typed in `kiosk`.",
                 found=f"For command {code(name)}, `kiosk/answer.json` says that {says} {code(shown)}, and that isn't so. {why}",
-                next_step=f"Run {code(f'cd kiosk; {_TYPED[name]}')} and read what it says.",
+                next_step=f"Run {code('cd kiosk; ' + commands[f'{name}.line'])} and read what it says.",
                 evidence=r"settings come from[\s\S]*looked first in",
             )
 
