@@ -24,13 +24,14 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 COURSE = Path(__file__).resolve().parents[2]
-COURSE_LOCK, DEV_LOCK, CLIENTS_LOCK, TOOLS_LOCK = (
+COURSE_LOCK, DEV_LOCK, CLIENTS_LOCK, TOOLS_LOCK, BUBBLEWRAP_LOCK = (
     "requirements.txt",
     "autograder/requirements-dev.txt",
     "autograder/requirements-clients.txt",
     "autograder/src/autograder/sandbox/tools.txt",
+    "autograder/src/autograder/sandbox/bubblewrap.txt",
 )
-LOCKS = (COURSE_LOCK, DEV_LOCK, CLIENTS_LOCK, TOOLS_LOCK)
+LOCKS = (COURSE_LOCK, DEV_LOCK, CLIENTS_LOCK, TOOLS_LOCK, BUBBLEWRAP_LOCK)
 PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "autograder/README.md")
 # in pieces, so that this file doesn't name them either
 HOSTS = tuple(
@@ -91,13 +92,17 @@ def asked_for() -> Iterator[tuple[str, Requirement]]:
     lines = [
         line for line in (COURSE / "requirements.in").read_text(encoding="utf-8").splitlines() if line[:1].isalpha()
     ]
-    extras = [line for group in project["project"]["optional-dependencies"].values() for line in group]
+    groups = project["project"]["optional-dependencies"]
+    extras = [
+        line for name, group in groups.items() if name != "cluster" for line in group
+    ]  # not on a learner's machine
     for line in (*lines, *extras, *project["project"]["dependencies"], *project["build-system"]["requires"]):
         yield COURSE_LOCK, Requirement(line)
     for name, group in project["dependency-groups"].items():
         for line in group:
             if isinstance(line, str):
                 yield CLIENTS_LOCK if name == "clients" else DEV_LOCK, Requirement(line)
+    yield from ((DEV_LOCK, Requirement(line)) for line in groups["cluster"])
     for line in (COURSE / TOOLS_LOCK).with_suffix(".in").read_text("utf-8").splitlines():
         if line and not line.startswith("#"):
             yield TOOLS_LOCK, Requirement(line)
