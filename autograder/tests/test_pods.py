@@ -56,6 +56,7 @@ def in_pod(profile: str, ground: Path, *command: str, without: tuple[str, ...] =
             "WHEELHOUSE_CACHE": str(ground / "cache"),
             "WHEELHOUSE_LABS": str(ground / "labs"),
             "PYTHONDONTWRITEBYTECODE": "1",
+            "WHEELHOUSE_LEARNER": os.environ.get("WHEELHOUSE_LEARNER", ""),
             "NO_COLOR": "1",
             **variables,
         },
