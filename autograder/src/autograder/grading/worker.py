@@ -32,7 +32,11 @@ def _end_with(life: int, scratch: Path) -> None:
     """Wait for the starter's end, clean up and end with all that was started: nobody else would."""
     os.read(life, 1)
     if scratch.name.startswith(SCRATCH):
-        shutil.rmtree(scratch, ignore_errors=True)
+        own = [path for path in scratch.glob("*") if path.is_dir()]
+        for path in own:
+            shutil.rmtree(path, ignore_errors=True)
+        if not any(path.exists() for path in own):  # else the lock stays, by which the next run finds what is left
+            shutil.rmtree(scratch, ignore_errors=True)
     os.killpg(0, signal.SIGKILL)
 
 
@@ -61,5 +65,12 @@ def main() -> None:
             answer.flush()
 
 
+def _serve() -> None:
+    try:
+        main()
+    except BrokenPipeError:  # the starter was gone before our first word: the watcher cleans up, and ends us
+        threading.Event().wait(30)
+
+
 if __name__ == "__main__":
-    main()
+    _serve()
