@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from traitlets.config import Config
 
 from autograder.exercise import Exercise, find_exercise
 from autograder.folder import LiveWorkspace, index
-from autograder.grading.copying import FEWEST, Likeness, compare, equal_states
+from autograder.grading.classroom import Classroom
+from autograder.grading.copying import FEWEST, Likeness, compare, compare_class, equal_states
 from autograder.index.journal import Event, Journal
 
 EXERCISE = find_exercise("01")
@@ -144,6 +147,29 @@ def test_a_damaged_snapshot_is_like_no_other(
     class_ = handed_in({name: {"a.py": text} for name in STUDENTS[:2]})
     class_ |= {"gus": b"garbage", "hal": b"garbage"}
     assert [one.students for one in likenesses(class_)] == [("ada", "bob")]
+
+
+def test_a_class_is_compared(
+    handed_in: Callable[[dict[str, dict[str, str]]], dict[str, bytes]], tmp_path: Path
+) -> None:
+    """What was handed in goes through the gate, equal states and likenesses are told, and what is refused is left out."""
+    classroom = Classroom(tmp_path, Config())
+    text = ESSAY.format(name="paid_for")
+    class_ = handed_in({"bob": {"sums.py": text}, "eve": {"sums.py": text + "# mine\n"}})
+    class_["gus"] = class_["ada"]
+    for student, data in class_.items():
+        place = classroom.submitted(student, EXERCISE.id)
+        place.mkdir(parents=True)
+        (place / f"{EXERCISE.id}.snapshot").write_bytes(data)
+    linked = classroom.submitted("hal", EXERCISE.id)
+    linked.mkdir(parents=True)
+    (linked / f"{EXERCISE.id}.snapshot").symlink_to(classroom.submitted("ada", EXERCISE.id) / f"{EXERCISE.id}.snapshot")
+    found = compare_class(classroom, EXERCISE, classroom.students(EXERCISE.id), index().known)
+    assert (found.students, found.equal) == (7, [("ada", "gus")])
+    assert ("bob", "eve") in [one.students for one in found.alike]
+    assert "no accusations" in found.as_text
+    assert "  ada, gus\n" in found.as_text
+    assert json.loads(json.dumps(found.as_json()))["equal"] == [["ada", "gus"]]
 
 
 def test_equal_states_are_grouped() -> None:

@@ -43,6 +43,10 @@ def add_options(one: argparse.ArgumentParser) -> None:
     one.add_argument("--students", metavar="NAME", nargs="+", help="these learners only (default: all who handed in)")
     one.add_argument("--workers", metavar="N", type=_count, help="processes at work (default: one a processor)")
     one.add_argument("--scheduler", metavar="ADDRESS", help="have it done by a Dask cluster, such as tls://head:8786")
+    one.add_argument("--shared", metavar="PLACE", help="a folder or store of results that several machines share")
+    one.add_argument(
+        "--compare", action="store_true", help="don't grade: list what submissions have in common that few others have"
+    )
     one.add_argument("--dry-run", action="store_true", help="grade, and say what would change, but write no points")
     one.add_argument("-y", "--yes", action="store_true", help="change points that were given before without asking")
     one.add_argument("--json", action="store_true", help="everything, for programs; asks nothing")
@@ -73,6 +77,8 @@ def grade(arguments: argparse.Namespace) -> int:
     exercise = find_exercise(arguments.exercise)
     classroom = find_classroom()
     students = _students(classroom, exercise, arguments.students)
+    if arguments.compare:
+        return _compare(classroom, exercise, students, as_json=arguments.json)
     run = _Run(exercise, classroom, arguments)
     with (
         classroom.only_one(exercise.id, _note),
@@ -81,6 +87,16 @@ def grade(arguments: argparse.Namespace) -> int:
         run.work(students, journal)
         run.write(journal)
     return run.tell()
+
+
+def _compare(classroom: Classroom, exercise: Exercise, students: list[str], *, as_json: bool) -> int:
+    """List what submissions have in common."""
+    from autograder.folder import index
+    from autograder.grading.copying import compare_class
+
+    found = compare_class(classroom, exercise, students, index().known)
+    _say(json.dumps(found.as_json(), indent=1, ensure_ascii=False, sort_keys=True) if as_json else found.as_text)
+    return 0
 
 
 def _students(classroom: Classroom, exercise: Exercise, wanted: list[str] | None) -> list[str]:
@@ -103,17 +119,25 @@ def _students(classroom: Classroom, exercise: Exercise, wanted: list[str] | None
 
 
 def _executor(arguments: argparse.Namespace) -> Executor:
+    """Choose who works: this machine or a cluster, behind a place of shared results where one was named."""
+    executor: Executor
     if arguments.scheduler is None:
         from autograder.grading.local import LocalExecutor
 
-        return LocalExecutor(arguments.workers)
-    try:
-        cluster = importlib.import_module("autograder.grading.cluster")
-    except ImportError:
-        raise UsageError(
-            "Grading on a cluster needs Dask, which is not installed.", "Run `pip install 'autograder[cluster]'`."
-        ) from None
-    executor: Executor = cluster.ClusterExecutor(arguments.scheduler)
+        executor = LocalExecutor(arguments.workers)
+    else:
+        try:
+            cluster = importlib.import_module("autograder.grading.cluster")
+        except ImportError:
+            raise UsageError(
+                "Grading on a cluster needs Dask, which is not installed.",
+                "Run `pip install distributed` where the course is installed.",
+            ) from None
+        executor = cluster.ClusterExecutor(arguments.scheduler)
+    if arguments.shared is not None:
+        from autograder.grading.shared import SharedExecutor, SharedResults
+
+        executor = SharedExecutor(executor, SharedResults(arguments.shared))
     return executor
 
 

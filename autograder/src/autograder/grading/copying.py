@@ -17,19 +17,21 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from itertools import combinations
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from autograder.distribution import Known
 from autograder.exceptions import SnapshotError
 from autograder.exercise import Exercise
 from autograder.gitfiles import head
+from autograder.grading.classroom import Classroom
 from autograder.index.journal import MOST_BYTES, Event
 from autograder.snapshot import SnapshotTree
+from autograder.submission import Refused, admit
 
-__all__ = ["FEWEST", "Likeness", "compare", "equal_states"]
+__all__ = ["FEWEST", "Comparison", "Likeness", "compare", "compare_class", "equal_states"]
 
 FEWEST = 5
 """Among fewer submissions nothing is rare, so nothing but equal states can be told."""
@@ -82,6 +84,59 @@ class _Own:
     files: dict[str, str] = field(default_factory=dict)
     """A content's hash -> its name."""
     sequences: set[int] = field(default_factory=set)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What a class's submissions of one exercise have in common."""
+
+    students: int
+    """How many submissions could be looked at."""
+    equal: list[tuple[str, ...]]
+    """Learners whose workspaces are in the very same state, file by file."""
+    alike: list[Likeness]
+
+    @property
+    def as_text(self) -> str:
+        """Say it, for a terminal."""
+        lines = [
+            f"{self.students} submissions were compared. These are facts, no accusations: learners may work together,"
+        ]
+        lines += ["and short answers look alike.", ""]
+        lines += ["The very same state, file by file:" if self.equal else "No two are in the very same state."]
+        lines += [f"  {', '.join(group)}" for group in self.equal]
+        if self.students < FEWEST:
+            return "\n".join([*lines, "", f"Among fewer than {FEWEST} nothing is rare, so nothing more can be told."])
+        lines += [
+            "",
+            "In common, and with few others:" if self.alike else "No two have in common what few others have.",
+        ]
+        return "\n".join([*lines, *(f"  {one.as_sentence}" for one in self.alike)])
+
+    def as_json(self) -> dict[str, Any]:
+        """Give the record for programs."""
+        return {
+            "submissions": self.students,
+            "equal": [list(group) for group in self.equal],
+            "alike": [asdict(one) | {"share": round(one.share, 3)} for one in self.alike],
+        }
+
+
+def compare_class(classroom: Classroom, exercise: Exercise, students: Iterable[str], known: Known) -> Comparison:
+    """Compare what a class has handed in; what the gate refuses is left out."""
+    digests: dict[str, str] = {}
+
+    def admitted() -> Iterator[tuple[str, bytes]]:
+        for student in students:
+            try:
+                data = admit(exercise, classroom.submitted(student, exercise.id)).snapshot
+            except Refused:
+                continue
+            digests[student] = hashlib.sha256(data).hexdigest()  # canonical: equal states are equal bytes
+            yield student, data
+
+    alike = compare(admitted(), exercise, known)
+    return Comparison(len(digests), equal_states(digests), alike)
 
 
 def equal_states(digests: Mapping[str, str]) -> list[tuple[str, ...]]:
@@ -165,6 +220,8 @@ def _own(data: bytes, known: Known, given: set[str], common: set[int]) -> _Own:
             if sequences:
                 own.files[node.sha256] = path
     own.marks |= _upload_marks(tree)
+    if tree.facts.seed:
+        own.marks.add(f"both have the questions that were drawn for {tree.facts.seed!r}")
     return own
 
 

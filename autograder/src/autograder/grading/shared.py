@@ -34,7 +34,7 @@ class SharedResults:
         except ImportError:
             raise UsageError(
                 "A shared place for results needs fsspec, which is not installed.",
-                "Run `pip install 'autograder[cluster]'`.",
+                "Run `pip install fsspec` where the course is installed.",
             ) from None
         self.place = place
         try:
