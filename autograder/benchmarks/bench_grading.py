@@ -45,7 +45,7 @@ def snapshots(room: Classroom, distinct: int) -> list[bytes]:
     made = []
     for number in range(distinct):
         folder = room.place / "states" / str(number)
-        attempt = Attempt(room, "", folder, {}, None, room.place / "begun" / EXERCISE, folder, exercise=EXERCISE)
+        attempt = Attempt(room, "", folder, {}, None, room.place / "done" / EXERCISE, folder, exercise=EXERCISE)
         report = folder / "report" / "report.py"
         attempt.edit({"note.txt": f"{number}\n"})
         if number % 2:

@@ -81,6 +81,12 @@ def test_nbgrader_gives_what_the_state_deserves(by_nbgrader: Came, attack: Attac
     _judge(by_nbgrader.rows[attack.id])
 
 
+def test_both_ways_leave_the_same_reports(by_course: Came, by_nbgrader: Came) -> None:
+    """What a learner is told, expected, found and next step, is the same text whichever command graded it."""
+    same = [one.id for one in BY_NBGRADER if "|" not in one.outcome]
+    assert {name: by_nbgrader.rows[name].told for name in same} == {name: by_course.rows[name].told for name in same}
+
+
 @pytest.mark.parametrize("came", ["by_course", "by_nbgrader"])
 def test_nothing_came_out_and_nobody_else_was_harmed(came: str, request: pytest.FixtureRequest) -> None:
     """No secret, file, process or call came out, and honest learners, graded before or after, have their points."""

@@ -7,13 +7,11 @@ import json
 import shutil
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from autograder.environment import Facts
 from autograder.folder import index
-from autograder.sandbox.system_python import STRONG_PYTHON_HOME, system_python_version
 from autograder.snapshot import pack
 from autograder.tree import FolderTree
 
@@ -69,13 +67,11 @@ class Attempt:
 
     def hand_in(self, **changed: Any) -> None:
         """Take the snapshot of the edited workspace, as `course check` would; `changed` replaces what it says of itself."""
-        facts = Facts(
-            root=PurePosixPath(changed.get("root", "/home/learner/project")),
-            python_home=changed.get("python_home", str(STRONG_PYTHON_HOME)),
-            python_version=changed.get("python_version", system_python_version()),
-        )
+        said = {**changed, "root": PurePosixPath(changed["root"])} if "root" in changed else dict(changed)
+        exercise = said.pop("exercise", self.exercise)
+        facts = replace(self.room.facts, **said)
         tree = FolderTree(self.edit(), facts.root)
-        self.snapshot = pack(tree, facts, index().known, exercise=changed.get("exercise", self.exercise))
+        self.snapshot = pack(tree, facts, index().known, exercise=exercise)
 
     def program(self, body: str) -> None:
         """Hand in a workspace whose report is the right answer if `body` leaves `reached` true, and ends with an error otherwise.
