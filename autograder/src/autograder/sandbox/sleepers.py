@@ -15,9 +15,13 @@ import sys
 __all__ = ["end_sleepers"]
 
 
+def _read(path: str) -> bytes:
+    with open(path, "rb") as file:  # noqa: PTH123 - some hundred, at every start
+        return file.read()
+
+
 def _command(pid: int) -> list[bytes]:
-    with open(f"/proc/{pid}/cmdline", "rb") as file:  # noqa: PTH123 - of some hundred, at every start
-        return file.read().split(b"\0")
+    return _read(f"/proc/{pid}/cmdline").split(b"\0")
 
 
 def _is_bubblewrap(command: list[bytes]) -> bool:
@@ -25,7 +29,10 @@ def _is_bubblewrap(command: list[bytes]) -> bool:
 
 
 def _is_sleeper(pid: int) -> bool:
-    """Say whether a process is a bubblewrap of ours in a namespace of its own, whose parent is none.
+    """Say whether a process is a bubblewrap of ours, the first in a namespace of its own, and its parent here is none.
+
+    In a container that shares this machine there are bubblewraps too, which are none of ours though root may see and end them: their
+    parents are not where we are, and those that watch over a sandbox are not the first of a namespace.
 
     Raises:
         OSError: it is gone, or another user's.
@@ -33,10 +40,13 @@ def _is_sleeper(pid: int) -> bool:
     command = _command(pid)
     if not _is_bubblewrap(command) or command[1] != b"--args":
         return False
-    if os.readlink(f"/proc/{pid}/ns/pid") == os.readlink("/proc/self/ns/pid"):
+    status = dict(line.split(b":", 1) for line in _read(f"/proc/{pid}/status").splitlines())
+    if status[b"NSpid"].split()[-1] != b"1" or int(status[b"Uid"].split()[0]) != os.getuid():
         return False
-    with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123
-        parent = int(file.read().rpartition(b")")[2].split()[1])
+    parent = int(status[b"PPid"])
+    ours = os.readlink("/proc/self/ns/pid")
+    if os.readlink(f"/proc/{pid}/ns/pid") == ours or os.readlink(f"/proc/{parent}/ns/pid") != ours:
+        return False
     return not _is_bubblewrap(_command(parent))
 
 
@@ -48,7 +58,7 @@ def end_sleepers() -> int:
     for name in os.listdir("/proc"):
         if not name.isdigit():
             continue
-        with contextlib.suppress(OSError, ValueError, IndexError):
+        with contextlib.suppress(OSError, ValueError, LookupError):
             handle = os.pidfd_open(int(name))
             try:
                 if _is_sleeper(int(name)):

@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 import select
 import subprocess
+import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from autograder.sandbox import Limits
 from autograder.sandbox.bubblewrap import find_bubblewrap
-from autograder.sandbox.orphans import end_orphans
 from autograder.sandbox.processes import anonymous_file
+from autograder.sandbox.sleepers import end_sleepers
+from pods import pod_command, why_no_pods
 from sandbox_places import new_place, sandbox_of
 
 
@@ -34,7 +38,7 @@ def test_a_bubblewrap_whose_parent_died_at_its_start_is_ended() -> None:
         process.kill()
         process.wait()
         assert not select.select([handle], [], [], 0.2)[0], "it waits"
-        end_orphans()
+        end_sleepers()
         assert select.select([handle], [], [], 20)[0]
         os.close(handle)
     finally:
@@ -51,8 +55,29 @@ def test_a_sandbox_that_runs_is_let_be(tmp_path: Path) -> None:
     try:
         said: list[str] = []
         assert shell.run("echo one", said.append) == 0
-        end_orphans()
+        end_sleepers()
         assert shell.run("echo two", said.append) == 0
         assert "two" in "".join(said)
     finally:
         shell.close()
+
+
+def test_another_containers_sandbox_is_let_be() -> None:
+    """Root sees the processes of containers on its machine, where a bubblewrap's parent is none of bubblewrap's either."""
+    if reason := why_no_pods():
+        pytest.skip(reason)
+    bubblewrap = str(find_bubblewrap())
+    script = (
+        "import os, subprocess, sys\n"
+        "words = ['--unshare-user', '--unshare-pid', '--die-with-parent', '--ro-bind', '/', '/']\n"
+        "arguments = os.memfd_create('words')\n"
+        "os.write(arguments, b''.join(word.encode() + b'\\0' for word in words))\n"
+        "os.lseek(arguments, 0, 0)\n"
+        f"sys.exit(subprocess.run([{bubblewrap!r}, '--args', str(arguments), '--', 'sh', '-c', 'echo begun; sleep 1; exit 7'],"
+        " pass_fds=[arguments]).returncode)\n"
+    )
+    with subprocess.Popen([*pod_command("P0"), sys.executable, "-I", "-c", script], stdout=subprocess.PIPE) as pod:
+        assert pod.stdout is not None
+        assert pod.stdout.readline() == b"begun\n"
+        end_sleepers()
+        assert pod.wait() == 7
