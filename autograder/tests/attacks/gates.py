@@ -57,7 +57,7 @@ def pipe_beside(one: Attempt) -> None:
     os.mkfifo(one.folder / "notes.txt")
 
 
-@attack("G08", "a notebook that is a pipe")
+@attack("G08", "a notebook that is a pipe", "human", AS_A_LINK)
 def notebook_pipe(one: Attempt) -> None:
     """Let whoever opens it wait for ever."""
     one.write_notebook = False

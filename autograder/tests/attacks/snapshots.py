@@ -253,7 +253,7 @@ def root_over_system(one: Attempt) -> None:
     one.hand_in(root="/usr/local")
 
 
-@attack("S24", "a system Python said to be a script in the workspace")
+@attack("S24", "a system Python said to be a script in the workspace", "human", "where it can't have been")
 def own_python_home(one: Attempt) -> None:
     """Let the grader take the learner's script for the machine's Python."""
     script = f"#!/bin/sh\necho {SECRET[:6]}; exit 0\n"

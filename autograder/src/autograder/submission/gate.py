@@ -78,7 +78,7 @@ def admit(exercise: Exercise, folder: Path) -> Submission:
         try:
             data, state = _read_at(place, snapshot, SnapshotTree.LARGEST)
         except FileNotFoundError:
-            if f"{snapshot}{REFUSED}" in seen.set_aside:
+            if {f"{snapshot}{REFUSED}", f"{snapshot}{REFUSED}/"} & {*seen.set_aside}:
                 raise _irregular(snapshot) from None
             raise _missing(snapshot) from None
         try:
