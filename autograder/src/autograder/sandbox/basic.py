@@ -78,7 +78,12 @@ class _BasicRunning(Running):
     def _reap(self) -> None:
         super()._reap()
         if self.process.returncode == -signal.SIGKILL:  # not by us: by a command
-            end_survivors({**started_in(self._scratch), **self._below})
+            end_survivors(self._below, self._left)
+
+    def _left(self) -> dict[int, str]:
+        """Find what is left of the run: by its folder, and by its control groups where it has any."""
+        inside = self.fence.members() if self.fence is not None else []
+        return {**{pid: began(pid) for pid in inside}, **started_in(self._scratch)}
 
 
 @dataclass(frozen=True)

@@ -158,6 +158,13 @@ class Fence:
                 with contextlib.suppress(OSError):
                     (folder / "cgroup.procs").write_text(str(pid), encoding="ascii")
 
+    def members(self) -> list[int]:
+        """Give the numbers of the processes inside."""
+        for folder in self._folders.values():
+            with contextlib.suppress(OSError, ValueError):
+                return [int(line) for line in (folder / "cgroup.procs").read_text("ascii").split()]
+        return []
+
     def processor(self) -> float:
         """Say how many seconds of processor time were used inside; 0 where that isn't counted."""
         with contextlib.suppress(OSError, ValueError, IndexError):

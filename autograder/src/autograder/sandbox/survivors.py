@@ -6,13 +6,16 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from time import sleep
 
 from autograder.sandbox.gauge import descendants
 
 __all__ = ["began", "end_survivors", "started_in"]
+
+_QUIET = 3
+"""How many looks must find nobody before there is nobody."""
 
 
 def began(pid: int) -> str:
@@ -35,16 +38,22 @@ def started_in(scratch: Path) -> dict[int, str]:
     return found
 
 
-def end_survivors(roots: Mapping[int, str]) -> None:
-    """End what a supervisor left behind that was killed: these processes, if they are still the same, and all below them."""
-    for _ in range(100):
+def end_survivors(roots: Mapping[int, str], look: Callable[[], Mapping[int, str]] = dict) -> None:
+    """End what a supervisor left behind that was killed: these processes, if they are still the same, and all below them.
+
+    `look` finds what may have been missed: a process that is just becoming another program has no environment for a moment.
+    """
+    quiet = 0
+    for _ in range(200):
+        roots = {**look(), **roots}
         found = [pid for pid, time in roots.items() if time and began(pid) == time]
         for number in (signal.SIGSTOP, signal.SIGKILL):
             below = [*found, *(pid for root in found for pid in _descendants(root))]
             for pid in below:
                 with contextlib.suppress(OSError):
                     os.kill(pid, number)
-        if not found:
+        quiet = 0 if found else quiet + 1
+        if quiet == _QUIET:
             return
         roots = {**{pid: roots[pid] for pid in found}, **{pid: began(pid) for pid in below}}
         sleep(0.01)
