@@ -363,6 +363,7 @@ TOOLS = (
         ("test",),
         extra=("fonts-dejavu-core",),
     ),
+    Tool(("zsh",), "zsh", "the tests of the sandbox's zsh are skipped", ("test",)),
 )
 
 
