@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ from autograder.exercise import Check, Exercise, find_exercise
 from autograder.folder import LiveWorkspace, index
 from autograder.runner import check_live, check_snapshot, evaluate, next_hint
 from autograder.snapshot import pack
-from autograder.tree import FolderTree
+from autograder.tree import FolderTree, Found
 from drafts import snapshot_of, write_draft
 
 Begun = Callable[[Exercise], LiveWorkspace]
@@ -113,10 +113,10 @@ def test_a_workspace_that_vanishes_leaves_the_submitted_snapshot_alone(begun: Be
     class Vanishing(FolderTree):
         """A folder that is removed by somebody while it is read."""
 
-        def names(self, path: str) -> list[str]:
+        def scan(self, wanted: Callable[[str], bool]) -> Iterator[Found]:
             if self.folder.exists():
                 folder.remove_tree(self.folder)
-            return super().names(path)
+            return super().scan(wanted)
 
     (live.project / "new.txt").touch()
     live._tree = Vanishing(live.project, live.root)

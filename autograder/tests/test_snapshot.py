@@ -245,6 +245,44 @@ def test_small_files_travel_first(tmp_path: Path) -> None:
     assert opened.read("z.py") == b"x = 1\n"
 
 
+def test_contents_that_are_kept_are_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bytes are those of a snapshot made from nothing, and what no longer travels is forgotten."""
+    (tmp_path / "same.py").write_text("x = 1\n")
+    (tmp_path / "gone.py").write_text("x = 2\n")
+    kept: dict[str, bytes] = {}
+    tree = FolderTree(tmp_path)
+    assert pack(tree, FACTS, Nothing(), kept=kept) == pack(FolderTree(tmp_path), FACTS, Nothing())
+    (tmp_path / "gone.py").unlink()
+    (tmp_path / "new.py").write_text("x = 3\n")
+    (tmp_path / "copy.py").write_text("x = 1\n")
+    whole = pack(FolderTree(tmp_path), FACTS, Nothing())
+    read: list[str] = []
+
+    def reading(path: str, limit: int = 0) -> bytes:
+        read.append(path)
+        return FolderTree.read(tree, path, limit)
+
+    monkeypatch.setattr(tree, "read", reading)
+    assert pack(tree, FACTS, Nothing(), kept=kept) == whole
+    assert read == ["new.py"]
+    assert sorted(kept.values()) == [b"x = 1\n", b"x = 3\n"]
+
+
+def test_digest_is_of_lines_of_json(tmp_path: Path) -> None:
+    """Results are kept under it: written quicker, it must be what it was."""
+    (tmp_path / 'say "hé"\\').write_text("x")
+    (tmp_path / "run").write_text("y")
+    (tmp_path / "run").chmod(0o755)
+    (tmp_path / os.fsdecode(b"\xff\n")).symlink_to(os.fsdecode(b"\xfe\t"))
+    os.mkfifo(tmp_path / "pipe")
+    tree = FolderTree(tmp_path, HOME)
+    found = hashlib.sha256(f"{HOME}\n".encode())
+    for path, entry in sorted(walk(tree)):
+        hashed = tree.sha256(path) if entry.kind == "file" else ""
+        found.update(json.dumps([path, entry.kind, hashed, entry.executable, entry.target]).encode() + b"\n")
+    assert digest(tree) == found.hexdigest()
+
+
 class Wide:
     """A folder of any number of empty files."""
 

@@ -68,6 +68,8 @@ class LiveWorkspace:
     hints: dict[str, int] = field(default_factory=dict)
     """How many hints were shown, by check."""
     _tree: FolderTree | None = field(default=None, repr=False)
+    _contents: dict[str, bytes] = field(default_factory=dict, repr=False, compare=False)
+    """What travelled in the last snapshot, by hash."""
 
     @property
     def project(self) -> Path:
@@ -128,7 +130,14 @@ class LiveWorkspace:
             SnapshotError: it holds more than a snapshot may.
         """
         exercise = self.exercise.id if self.exercise else ""
-        return pack(self.tree, self.facts, index().known, exercise=exercise, published=self.published)
+        return pack(
+            self.tree,
+            self.facts,
+            index().known,
+            exercise=exercise,
+            published=self.published,
+            kept=self._contents,
+        )
 
     def record(self) -> dict[str, Any]:
         """Give what is written down of it."""

@@ -19,6 +19,9 @@ from autograder.snapshot.state import FOLDER, LIMITS, Node, join, may_travel
 SEED = r"[^\x00-\x1f\x7f\ud800-\udfff]{1,100}"
 """What a variant may be drawn from: a learner's name, as a text that can be written."""
 
+_PLAIN = re.compile(r"\.?[A-Za-z0-9_+-][A-Za-z0-9_.+-]{0,99}(/\.?[A-Za-z0-9_+-][A-Za-z0-9_.+-]{0,99})*")
+"""Paths whose names are beyond doubt, as nearly all are: only their length and depth remain to be looked at."""
+
 __all__ = ["Content", "ManifestReader", "damaged"]
 
 
@@ -132,6 +135,13 @@ class ManifestReader:
         """Take a path that is relative, normal and within the bounds; the top is empty."""
         if value == "":
             return ""
+        if (
+            isinstance(value, str)
+            and len(value) <= LIMITS.path
+            and value.count("/") < LIMITS.depth
+            and _PLAIN.fullmatch(value)
+        ):
+            return value
         path = self._encodable(value, LIMITS.path)
         parts = path.split("/")
         if len(parts) > LIMITS.depth:

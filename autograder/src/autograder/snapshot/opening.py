@@ -34,7 +34,7 @@ class SnapshotTree:
         self.exercise = exercise
         """The exercise's id; empty for a workspace that belongs to none."""
         top, inside = PUBLISHED.partition("/")[0], f"{PUBLISHED}/"
-        self.nodes = {path: node for path, node in nodes.items() if path.partition("/")[0] != top}
+        self.nodes = {path: node for path, node in sorted(nodes.items()) if path.partition("/")[0] != top}
         self.published: Tree | None = None
         """What was published from the workspace: a journal, and its files; None if nothing was."""
         published = {path.removeprefix(inside): node for path, node in nodes.items() if path.startswith(inside)}

@@ -30,7 +30,7 @@ class _Both:
     def __init__(self, project: Tree, published: Tree | None) -> None:
         """Look at both; a name of the workspace's own that would stand in the way isn't seen."""
         top = PUBLISHED.partition("/")[0]
-        self.nodes = {path: node for path, node in nodes_of(project).items() if path.partition("/")[0] != top}
+        self.nodes = {path: node for path, node in sorted(nodes_of(project).items()) if path.partition("/")[0] != top}
         self._project, self._published = project, published
         found: dict[str, Node] = {}
         if published is not None:
@@ -56,8 +56,18 @@ def is_published(path: str, kind: Kind) -> bool:
     return kind == "file" and (path == "journal.jsonl" or re.fullmatch(r"files/[0-9a-f]{64}", path) is not None)
 
 
-def pack(tree: Tree, facts: Facts, known: Known, *, exercise: str = "", published: Tree | None = None) -> bytes:
+def pack(
+    tree: Tree,
+    facts: Facts,
+    known: Known,
+    *,
+    exercise: str = "",
+    published: Tree | None = None,
+    kept: dict[str, bytes] | None = None,
+) -> bytes:
     """Make the snapshot of a workspace, and of what was `published` from it.
+
+    `kept` holds the contents that travelled last time, by hash, so that they aren't read again; those of this time are put there instead.
 
     Raises:
         SnapshotError: it holds more than a snapshot may.
@@ -66,7 +76,7 @@ def pack(tree: Tree, facts: Facts, known: Known, *, exercise: str = "", publishe
     nodes = both.nodes
     found = _find_wheels(nodes, known)
     covered = {join(one.folder, inside) for one in found for inside in one.covered}
-    contents = _contents(both, nodes, covered, known)
+    contents = _contents(both, nodes, covered, known, kept if kept is not None else {})
     wheels, placed = _list_wheels(found, nodes, known)
     manifest = {
         "format": FORMAT,
@@ -189,13 +199,19 @@ class _Content:
         return [self.sha256, self.size, len(self.data), self.record] if self.record else [self.sha256, self.size]
 
 
-def _contents(tree: _Both, nodes: dict[str, Node], covered: set[str], known: Known) -> list[_Content]:
-    """Read all but the code of known distributions; what changed since it was hashed is hashed again."""
+def _contents(
+    tree: _Both, nodes: dict[str, Node], covered: set[str], known: Known, kept: dict[str, bytes]
+) -> list[_Content]:
+    """Read all but the code of known distributions and what is `kept`; what changed since it was hashed is hashed again."""
     found: dict[str, _Content] = {}
     for path, node in sorted(nodes.items()):
         if node.kind != "file" or node.sha256 in found or not node.sha256 or node.size > LIMITS.file_content:
             continue
         if _is_installed_code(path) and (path in covered or known.content(node.sha256) is not None):
+            continue
+        data = kept.get(node.sha256)
+        if data is not None:
+            found[node.sha256] = _Content(posixpath.basename(path), node.sha256, len(data), data, path)
             continue
         try:
             data = tree.read(path, LIMITS.file_content + 1)
@@ -214,6 +230,8 @@ def _contents(tree: _Both, nodes: dict[str, Node], covered: set[str], known: Kno
             short = thin(one.data, one.record, nodes) if one.record.endswith(".dist-info/RECORD") else None
             record = one.record if short is not None else ""
             chosen.append(_Content(one.name, one.sha256, one.size, short if short is not None else one.data, record))
+    kept.clear()
+    kept.update((one.sha256, found[one.sha256].data) for one in chosen)
     # like names side by side: the second environment's `activate` then costs next to nothing
     return sorted(chosen, key=lambda one: (one.name, one.size, one.sha256))
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import posixpath
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from json.encoder import encode_basestring_ascii as _quoted
 from typing import Protocol, runtime_checkable
 
 from autograder.exceptions import SnapshotError
 from autograder.gitfiles import commit_places, head
-from autograder.tree import Entry, Kind, Tree
+from autograder.tree import Entry, Kind, Tree, scan
 
 __all__ = [
     "FOLDER",
@@ -72,6 +72,8 @@ def travels(path: str) -> bool:
 
     Of git's objects the last commit travels nevertheless: see `may_travel`.
     """
+    if "__pycache__" not in path and ".git" not in path:
+        return True
     parts = path.split("/")
     if "__pycache__" in parts and "site-packages" in parts[: parts.index("__pycache__")]:
         return False
@@ -95,7 +97,7 @@ def may_travel(path: str) -> bool:
 def _last_commits(tree: Tree, nodes: dict[str, Node]) -> Iterator[str]:
     """Name the files in which the last commit of each repository lies: without them nobody can tell what was committed."""
     for path in sorted(nodes):
-        found = re.fullmatch(r"((?:.*/)?\.git)(/worktrees/[^/]+)?/HEAD", path)
+        found = path.endswith("/HEAD") and re.fullmatch(r"((?:.*/)?\.git)(/worktrees/[^/]+)?/HEAD", path)
         if found:
             commit = head(tree, path.removesuffix("/HEAD"), found[1])
             for place in commit_places(tree, found[1], commit) if commit else ():
@@ -113,26 +115,19 @@ def nodes_of(tree: Tree) -> Mapping[str, Node]:
     if isinstance(tree, _HasNodes):
         return tree.nodes
     found: dict[str, Node] = {}
-    todo, size = [""], 0
-    while todo:
-        folder = todo.pop()
-        for name in tree.names(folder):
-            path = f"{folder}/{name}" if folder else name
-            if not travels(path):
-                continue
-            entry = tree.entry(path)
-            if entry is None:  # gone since it was listed
-                continue
-            size += entry.size
-            require_bounds(path, len(found) + 1, size)
-            found[path] = _node(tree, path, entry)
-            if entry.kind == "folder":
-                todo.append(path)
+    size = 0
+    for path, entry, hashed in scan(tree, travels):
+        size += entry.size
+        require_bounds(path, len(found) + 1, size)
+        if entry.kind == "folder":
+            found[path] = FOLDER
+        else:
+            found[path] = Node(entry.kind, hashed(), entry.size, entry.executable, entry.target)
     for path in list(_last_commits(tree, found)):
-        entry = tree.entry(path)
-        if entry is not None and entry.kind == "file":
+        lying = tree.entry(path)
+        if lying is not None and lying.kind == "file":
             found[posixpath.dirname(path)] = FOLDER
-            found[path] = _node(tree, path, entry)
+            found[path] = _node(tree, path, lying)
             require_bounds(path, len(found), size)
     return found
 
@@ -164,11 +159,13 @@ def _node(tree: Tree, path: str, entry: Entry) -> Node:
 
 def digest(tree: Tree) -> str:
     """Hash all that a check's result can depend on, in hexadecimal: names, kinds, executable bits, contents, targets, root."""
-    found = hashlib.sha256(f"{tree.root}\n".encode("utf-8", "surrogateescape"))
-    for path, node in sorted(nodes_of(tree).items()):
-        line = json.dumps([path, node.kind, node.sha256, node.executable, node.target])
-        found.update(line.encode() + b"\n")
-    return found.hexdigest()
+    lines = [
+        # as json.dumps writes the list of these five, in a third of its time
+        f'[{_quoted(path)}, "{node.kind}", {_quoted(node.sha256)}, {"true" if node.executable else "false"}, {_quoted(node.target)}]\n'
+        for path, node in sorted(nodes_of(tree).items())
+    ]
+    head = f"{tree.root}\n".encode("utf-8", "surrogateescape")
+    return hashlib.sha256(head + "".join(lines).encode()).hexdigest()
 
 
 def join(folder: str, path: str) -> str:
