@@ -224,7 +224,8 @@ def grade(task: int) -> float:
         return 0.0
     show(bundle)
     if validating() and _state.exercise is not None and score < _state.exercise.task(task).points:
-        print(bundle["text/plain"], file=sys.stderr)  # what the Validate button shows of a cell that has not all its points
+        # what the Validate button shows of a cell that has not all its points
+        print(bundle["text/plain"], file=sys.stderr)
     return score
 
 
