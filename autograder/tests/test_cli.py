@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -152,6 +153,35 @@ def test_shell_runs_one_command_in_the_sandbox(begun: Begun) -> None:
     done = course("shell", "06", "--", "bash", "-c", "pwd; exit 7")
 
     assert (done.stdout, done.returncode) == ("/home/learner/project\n", 7)
+
+
+def test_a_killed_shell_is_followed_by_a_new_one_where_that_is_wanted(begun: Begun) -> None:
+    """JupyterLab closes a terminal when its process ends: the reason would be gone with it."""
+    begun(find_exercise("06"))
+    outside, inside = os.openpty()
+    words = [sys.executable, "-m", "autograder.cli", "shell", "--again", "06"]
+    shell = subprocess.Popen(["setsid", "--ctty", *words], stdin=inside, stdout=inside, stderr=inside)
+    os.close(inside)
+    seen = b""
+
+    def expect(text: bytes) -> None:
+        nonlocal seen
+        while text not in seen:
+            assert select.select([outside], [], [], 60)[0], seen
+            seen += os.read(outside, 1 << 16)
+        seen = seen.partition(text)[2]
+
+    try:
+        expect(b"~/project")
+        os.write(outside, b"sleep 1.5; kill -9 $$\n")
+        expect(b"Here is a new shell.")
+        expect(b"You are in the sandbox")
+        expect(b"~/project")
+        os.write(outside, b"exit 7\n")
+        assert shell.wait(60) == 7
+    finally:
+        os.close(outside)
+        shell.wait(60)
 
 
 def test_diff_says_what_the_last_command_changed(

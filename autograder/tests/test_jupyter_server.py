@@ -114,9 +114,9 @@ def _started(server: Server, body: Mapping[str, object]) -> list[str]:
 
 def test_the_terminal_of_an_exercise_is_its_shell() -> None:
     """A terminal's name says whose shell it is, and nothing else in it reaches the command line."""
-    assert server.command("ex06")[-2:] == ["shell", "06"]
+    assert server.command("ex06")[-3:] == ["shell", "--again", "06"]
     for name in ("", "sandbox", "1", "ex6", "ex06; rm -rf ~", "--help"):
-        assert server.command(name)[-1] == "shell"
+        assert server.command(name)[-2:] == ["shell", "--again"]
 
 
 @pytest.mark.slow

@@ -11,6 +11,7 @@ import errno
 import json
 import os
 import shlex
+import signal
 import sys
 import time
 import traceback
@@ -101,7 +102,12 @@ def _shell(arguments: argparse.Namespace) -> int:
         _say(
             "Run the first cell of an exercise, or type `course begin 06` in an ordinary terminal, then open a new shell."
         )
-    return live.sandbox.interactive(live.place, title=live.name, zsh=zsh, hear=Observer(live, "terminal").hear)
+    while True:
+        began = time.monotonic()
+        status = live.sandbox.interactive(live.place, title=live.name, zsh=zsh, hear=Observer(live, "terminal").hear)
+        if not arguments.again or status != 128 + signal.SIGKILL or time.monotonic() - began < 1:
+            return status
+        _say("That shell was ended, and all that ran in it; your files are still there. Here is a new shell.\n")
 
 
 def _wants_zsh(asked: str | None, *, there: bool) -> bool:
@@ -303,6 +309,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     exercise(one, count="?")
     one.add_argument("--shell", choices=["bash", "zsh"], help="by default zsh where it is your own shell, else bash")
+    one.add_argument("--again", action="store_true", help="open a new shell when one was killed, as by a bound")
     one = add(
         "diff",
         _diff,

@@ -7,6 +7,7 @@ steers a terminal, and nothing of them is HTML.
 from __future__ import annotations
 
 import html
+import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -233,6 +234,11 @@ def _escape(text: str) -> str:
     return html.escape("\n".join(map(_clean, text.split("\n"))), quote=True)
 
 
+def _with_code(sentence: str) -> str:
+    """Show as code what stands between backticks in a sentence of ours."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", _escape(sentence))
+
+
 def _step_html(step: Step) -> str:
     ending = _ending(step)
     heading = _heading(step)
@@ -245,7 +251,7 @@ def _step_html(step: Step) -> str:
     for section in _sections(step):
         rows = "".join(_line_html(line) for line in section.lines)
         outside = "<strong>! Outside the project:</strong> " if section.outside else ""
-        advice = f"<p>→ {_escape(section.advice)}</p>" if section.advice else ""
+        advice = f"<p>→ {_with_code(section.advice)}</p>" if section.advice else ""
         parts.append(
             f"<p style='margin-bottom:0'>{outside}{_escape(section.heading)}</p><ul style='list-style:none;margin-top:0'>{rows}</ul>{advice}"
         )

@@ -22,9 +22,12 @@ VARIABLE = "WHEELHOUSE_TERMINAL"
 
 
 def command(name: str = "") -> list[str]:
-    """Give the words that start the sandboxed shell in a terminal of that name, whatever PATH says."""
+    """Give the words that start the sandboxed shell in a terminal of that name, whatever PATH says.
+
+    JupyterLab closes a terminal whose shell has ended, so nobody would read by what it was stopped: `--again` opens a new one below.
+    """
     match = re.fullmatch(r"ex(\d\d)", name)
-    return [sys.executable, "-m", "autograder.cli", "shell", *([match.group(1)] if match else [])]
+    return [sys.executable, "-m", "autograder.cli", "shell", "--again", *([match.group(1)] if match else [])]
 
 
 class SandboxTerminals(TerminalManager):

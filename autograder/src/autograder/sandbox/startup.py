@@ -21,6 +21,7 @@ echo "Packages come from the course's own index. Whatever you do, *Start over* i
 course() {
   echo "You are inside the sandbox, and \`course\` is outside of it."
   echo "Beside this shell, the checklist has the buttons Hint, Check now and Start over; or type \`course $*\` in a terminal of your own."
+  [ "${1-}" != diff ] || echo "What the last command changed, \`changed()\` says in a cell of the notebook."
   return 2
 }
 """
