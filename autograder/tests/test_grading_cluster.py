@@ -73,14 +73,22 @@ class Cluster:
 
     def start(self) -> None:
         """Start the scheduler and two workers, as whoever supervises them would after a loss."""
+        self.start_scheduler()
+        for _ in range(2):
+            self.start_worker()
+
+    def start_scheduler(self) -> None:
+        """Start the scheduler."""
         where = ["--host", "127.0.0.1", "--port", str(self.port), "--protocol", "tls"]
         self.scheduler = self._start("distributed.cli.dask_scheduler", *where)
-        for _ in range(2):
-            one = self._start(
-                *("distributed.cli.dask_worker", self.address, "--nthreads", "1", "--no-nanny"),
-                *("--local-directory", str(self.folder), "--death-timeout", "60"),
-            )
-            self.workers.append(one)
+
+    def start_worker(self) -> None:
+        """Start one more worker."""
+        one = self._start(
+            *("distributed.cli.dask_worker", self.address, "--nthreads", "1", "--no-nanny"),
+            *("--local-directory", str(self.folder), "--death-timeout", "60"),
+        )
+        self.workers.append(one)
 
     @staticmethod
     def kill(one: subprocess.Popen[bytes]) -> None:

@@ -200,11 +200,12 @@ class _Run:
         dry = self.arguments.dry_run
         if dry and self.classroom.database is not None and not self.classroom.database.exists():
             return
-        with self.classroom.only_one("gradebook", _note), Gradebook(self.classroom, self.exercise) as book:
+        with self.classroom.only_one("gradebook", _note) as lock, Gradebook(self.classroom, self.exercise) as book:
+            book.sweep()
             if (master := book.master()) is None:
                 if dry:
                     return
-                book.release()
+                book.release(lock)
                 _note(f"{self.exercise.id} was not in the gradebook yet; it was put there from its source.")
                 if (master := book.master()) is None:  # pragma: no cover - release() made sure
                     raise CourseError(f"{self.exercise.id} isn't in the gradebook.")
@@ -215,6 +216,7 @@ class _Run:
                 student = one.handed.student
                 if not dry:
                     settle_time(self.classroom.submitted(student, self.exercise.id), one.handed.received)
+                    book.sweep(student)
                 entry = entry_of(self.classroom, self.exercise, one, master)
                 if entry is None:
                     self.moved.add(student)

@@ -27,10 +27,22 @@ def stamp_of(received: datetime) -> str:
 
 def put_aside(path: Path) -> None:
     """Give a file a name under which nbgrader never copies it, and which is still free."""
+    path.rename(_free(path))
+
+
+def _free(path: Path) -> Path:
     number, short = 0, path.name if len(os.fsencode(path.name)) < 200 else "long-name"  # a name has 255 bytes at most
     while os.path.lexists(aside := path.with_name(f"{short}{f'.{number}' if number else ''}{REFUSED}")):
         number += 1
-    path.rename(aside)
+    return aside
+
+
+def _name_aside(path: Path) -> None:
+    """Give a file such a name beside its own, so that there is no moment without it; what can't have two loses its own."""
+    try:
+        os.link(path, _free(path), follow_symlinks=False)
+    except OSError:  # a folder, or a disk that knows no second names
+        put_aside(path)
 
 
 def settle_time(folder: Path, received: datetime | None) -> None:
@@ -46,10 +58,17 @@ def settle_time(folder: Path, received: datetime | None) -> None:
         said = None
     if received is not None and said == received:
         return
+    if received is None:
+        if os.path.lexists(path):
+            put_aside(path)
+        return
+    fresh = folder / f".{STAMP}{REFUSED}"  # whole before it has its name; nbgrader never copies one like this
+    if os.path.lexists(fresh):
+        put_aside(fresh)
+    fresh.write_text(stamp_of(received), encoding="ascii")
     if os.path.lexists(path):
-        put_aside(path)
-    if received is not None:
-        path.write_text(stamp_of(received), encoding="ascii")
+        _name_aside(path)
+    fresh.replace(path)
 
 
 def _said(stamp: bytes) -> datetime | None:

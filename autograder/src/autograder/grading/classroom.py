@@ -105,8 +105,10 @@ class Classroom:
         return sorted(name for name in names if os.path.lexists(self.submitted(name, exercise)))
 
     @contextlib.contextmanager
-    def only_one(self, what: str, say: Callable[[str], None], *, patience: float = 600.0) -> Iterator[None]:
+    def only_one(self, what: str, say: Callable[[str], None], *, patience: float = 600.0) -> Iterator[int]:
         """Let nobody else do the same at the same time; wait for who does, and say so.
+
+        The lock's descriptor is given: a process that inherits it holds the lock until it ends, too.
 
         Raises:
             CourseError: it takes longer than `patience`, in seconds.
@@ -128,7 +130,7 @@ class Classroom:
                         say("Another `course grade` is at work here: waiting for it. Ctrl-C stops waiting.")
                         said = True
                     time.sleep(0.2)
-            yield
+            yield lock.fileno()
 
 
 def find_classroom() -> Classroom:

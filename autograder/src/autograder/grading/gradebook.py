@@ -140,8 +140,31 @@ class Gradebook:
             classroom.database.parent.mkdir(parents=True, exist_ok=True)
             url += ("&" if "?" in url else "?") + f"timeout={min(5.0, PATIENCE):g}"
         with self._understood(), _tools_on_path():
+            self._make_whole()
             self._book = self.api.Gradebook(url, classroom.course_id or "default_course")
         self.db = self._book.db
+
+    def _make_whole(self) -> None:
+        """Have nbgrader make the database elsewhere and move it here: it notes its version late, and killed before never again."""
+        database = self.classroom.database
+        if database is None or database.exists():
+            return
+        self.sweep()
+        self._elsewhere.mkdir(parents=True)
+        fresh = self._elsewhere / database.name
+        usual = tempfile.tempdir
+        tempfile.tempdir = str(self._elsewhere)  # what nbgrader writes meanwhile goes with it
+        try:
+            self.api.Gradebook(f"sqlite:///{fresh}", self.classroom.course_id or "default_course").close()
+        finally:
+            tempfile.tempdir = usual
+        try:
+            os.link(fresh, database)
+        except FileExistsError:  # nbgrader itself made it meanwhile
+            pass
+        except OSError:  # a disk that knows no second names
+            fresh.rename(database)
+        self.sweep()
 
     def __enter__(self) -> Self:
         """Give itself."""
@@ -180,8 +203,10 @@ class Gradebook:
             except self.api.MissingEntry:
                 return None
 
-    def release(self) -> None:
+    def release(self, lock: int | None = None) -> None:
         """Put the exercise into the gradebook, as `nbgrader generate_assignment` does, but leave what is released untouched.
+
+        `lock` is the descriptor of a lock that nbgrader, too, shall hold: it would write on if only we were killed.
 
         Raises:
             CourseError: nbgrader could not.
@@ -192,13 +217,17 @@ class Gradebook:
                 f"The gradebook doesn't know {self.exercise.id}, and {source} doesn't hold its source.",
                 f"Run `make build`, then `nbgrader generate_assignment {self.exercise.id}`.",
             )
-        with tempfile.TemporaryDirectory(prefix="wheelhouse-release-") as elsewhere, _tools_on_path():
+        self.sweep()
+        self._elsewhere.mkdir(parents=True)
+        with contextlib.ExitStack() as after, _tools_on_path():
+            after.callback(self.sweep)
             done = subprocess.run(
                 [
                     *(sys.executable, "-m", "nbgrader", "generate_assignment", self.exercise.id, "--force"),
-                    f"--CourseDirectory.release_directory={elsewhere}",
+                    f"--CourseDirectory.release_directory={self._elsewhere}",
                 ],
                 cwd=self.classroom.root,
+                pass_fds=() if lock is None else (lock,),
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
@@ -248,6 +277,14 @@ class Gradebook:
             return all((place / name).read_bytes() == data for name, data in entry.files.items())
         except OSError:
             return False
+
+    def sweep(self, student: str = "") -> None:
+        """Remove what a killed writer left half made: of a submission's folder, or of gradebook and release; nobody else writes meanwhile."""
+        remove_tree(_fresh(self.classroom.autograded(student, self.exercise.id)) if student else self._elsewhere)
+
+    @property
+    def _elsewhere(self) -> Path:
+        return self.classroom.kept / ".making"
 
     def write(self, entries: Iterable[Entry]) -> Iterator[str]:
         """Write submissions, and give each learner's name when theirs is safe.
@@ -369,8 +406,8 @@ class Gradebook:
         """Put a submission's files where formgrader looks, all at once."""
         target = self.classroom.autograded(entry.student, self.exercise.id)
         target.parent.mkdir(parents=True, exist_ok=True)
-        fresh = target.with_name(f".{target.name}.{os.getpid()}")
-        remove_tree(fresh)
+        self.sweep(entry.student)
+        fresh = _fresh(target)
         fresh.mkdir()
         for name, data in entry.files.items():
             (fresh / name).write_bytes(data)
@@ -385,6 +422,11 @@ class Gradebook:
         shutil.rmtree(target, ignore_errors=True)
         remove_tree(target)  # where that was not enough
         fresh.rename(target)
+
+
+def _fresh(target: Path) -> Path:
+    """Name the folder in which a submission's files are put together: always the same, so that the next writer finds it."""
+    return target.with_name(f".{target.name}.fresh")
 
 
 def _files(folder: Path, ignored: list[str]) -> Iterator[Path]:

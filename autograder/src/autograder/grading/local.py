@@ -13,6 +13,7 @@ import os
 import selectors
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import tempfile
@@ -303,11 +304,14 @@ def _scratch() -> Iterator[Path]:
             place = Path(tempfile.gettempdir())
     if not place.is_dir():
         place = Path(tempfile.gettempdir())
-    for left in place.glob(f"{SCRATCH}*/{_LOCK}"):
-        with contextlib.suppress(OSError), left.open() as lock:
-            if time.time() - left.stat().st_mtime > 60:
+    for left in place.glob(f"{SCRATCH}*"):
+        with contextlib.suppress(OSError):
+            seen = left.lstat()
+            if not stat.S_ISDIR(seen.st_mode) or seen.st_uid != os.getuid() or time.time() - seen.st_mtime < 60:
+                continue
+            with contextlib.suppress(FileNotFoundError), (left / _LOCK).open() as lock:  # it may be removed already
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                remove_tree(left.parent)
+            remove_tree(left)
     scratch = Path(tempfile.mkdtemp(prefix=SCRATCH, dir=place))
     try:
         with (scratch / _LOCK).open("w") as lock:
