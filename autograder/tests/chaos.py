@@ -230,9 +230,11 @@ class Classroom:
 
 def below(pid: int) -> list[int]:
     """The children of a process."""
-    with contextlib.suppress(OSError):
-        return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    return []
+    found = []
+    for thread in Path(f"/proc/{pid}/task").glob("*/children"):  # each has those that it started
+        with contextlib.suppress(OSError):
+            found += [int(one) for one in thread.read_text().split()]
+    return found
 
 
 def workers_of(pid: int) -> list[int]:

@@ -159,7 +159,7 @@ def test_kills_change_nothing(term: Term, tmp_path: Path) -> None:
         folder.remove_tree(classroom.root)
         chain += 1
     print(f"\n{chain} classes, {told.total()} kills: {dict(told)}")
-    assert sum(told[phase] for phase in PHASES[3:]) >= 2
+    assert any(told[phase] for phase in PHASES[3:])
 
 
 def test_a_first_run_that_is_killed_leaves_a_whole_gradebook(term: Term, tmp_path: Path) -> None:
