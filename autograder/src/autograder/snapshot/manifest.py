@@ -259,7 +259,9 @@ class ManifestReader:
             damaged("it excepts files that aren't there")
         for inside, node in wheel.items():
             if inside not in without:
-                path = self._path(join(folder, inside))
+                path = join(folder, inside)
+                if len(path) > LIMITS.path or path.count("/") >= LIMITS.depth:  # its two parts were looked at
+                    self._path(path)
                 if not may_travel(path):
                     damaged("it names a file that doesn't travel")
                 self._add(path, node)
