@@ -76,6 +76,20 @@ def test_points_and_reports_come_from_the_verdict() -> None:
     assert "has changed" in notebook["cells"][3]["outputs"][0]["data"]["text/plain"]
 
 
+def test_an_instructors_own_question_is_left_to_them() -> None:
+    """Its answer is shown as it was given, without points and without a word of ours."""
+    question = {"grade": True, "solution": True, "task": False, "locked": False, "schema_version": 3, "points": 2.0}
+    metadata = {"nbgrader": question | {"grade_id": "why", "cell_type": "code", "checksum": "0"}}
+    why = {"cell_type": "code", "source": "", "metadata": metadata}
+    released = Master({**master().cells, "why": why}, master().kernelspec)
+    notebook, scores = graded_notebook(
+        EXERCISE, submitted(named("why", source="because")), released, graded(), Mark("", "")
+    )
+    (answer,) = [one for one in notebook["cells"] if one["source"] == "because"]
+    assert scores["why"] is None
+    assert answer["outputs"] == []
+
+
 def test_a_notebook_says_which_result_it_shows() -> None:
     """Its mark is read again; bytes of another's making have none."""
     notebook, _ = graded_notebook(EXERCISE, None, master(), graded(), Mark("t", "s"))
