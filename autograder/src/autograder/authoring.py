@@ -135,7 +135,8 @@ def solution_notebook(exercise: Exercise) -> bytes:
                 done.append(cell)
                 continue
             graded = _code(f"grade({task.number})")
-            done.append(_answer(cell, task.number))
+            filled = replace(cell, source=exercise.variant.fill(cell.source))  # with the values of the empty seed
+            done.append(_answer(filled, task.number))
             done.append(_mark(graded, f"task-{task.number}", grade=True, locked=True, points=task.points))
     return _canonical(done)
 
