@@ -10,6 +10,7 @@ import contextlib
 import shlex
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
@@ -23,6 +24,8 @@ TIMEOUT = 300.0
 """Seconds, unless the cell says otherwise."""
 INTERRUPTED = 130
 """What a shell gives for a command that ^C ended: 128 + SIGINT."""
+SHOW_EVERY = 0.2
+"""Seconds between two messages with output, as ipykernel has it, which shows by itself what was last."""
 
 
 class Unexpected(CourseError):
@@ -91,14 +94,21 @@ def run_cell(line: str, cell: str) -> int | None:
         return None
     shell = session.open_shell()
 
+    shown = 0.0
+
     def write(text: str) -> None:
-        sys.stdout.write(text)
-        sys.stdout.flush()
+        nonlocal shown
+        sys.stdout.write(text.replace("\0", ""))  # which no terminal shows, and which is six characters in a message
+        # JupyterLab draws all of a cell's output anew for each message: what comes in hundreds of parts would hold up the page for minutes.
+        if (now := time.monotonic()) - shown > SHOW_EVERY:
+            sys.stdout.flush()
+            shown = now
 
     alarm = _Alarm(options.timeout)
     status = INTERRUPTED
     with contextlib.suppress(KeyboardInterrupt), alarm.set():  # the shell takes it and ends the command, not itself
         status = shell.run(cell, write)
+    sys.stdout.flush()
     if alarm.rang:
         note(
             f"Stopped: longer than {options.timeout:g} s.",
