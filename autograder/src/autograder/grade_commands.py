@@ -9,6 +9,7 @@ import argparse
 import contextlib
 import importlib
 import json
+import re
 import sys
 import time
 from collections import Counter
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from autograder.exceptions import CourseError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator
 
     from autograder.exercise import Exercise
     from autograder.grading.batch import Handed, Standing
@@ -33,6 +34,8 @@ __all__ = ["add_options", "grade"]
 # Imports of the package's own modules stand in the functions: `course --help` starts at once.
 
 FORMAT, VERSION = "wheelhouse-grades", 1
+MOST_ALIKE = 3
+"""Of how many submissions at most the same is said in each one's row."""
 MOST_READY = 2_000
 """How many submissions are kept in memory between being compared and being written: 30 kB each."""
 
@@ -62,10 +65,9 @@ def add_options(one: argparse.ArgumentParser) -> None:
 
 
 def _count(text: str) -> int:
-    number = int(text)
-    if not 1 <= number <= 1024:
-        raise argparse.ArgumentTypeError("between 1 and 1024")
-    return number
+    if not re.fullmatch("[0-9]{1,4}", text) or not 1 <= int(text) <= 1024:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number between 1 and 1024")
+    return int(text)
 
 
 def grade(arguments: argparse.Namespace) -> int:
@@ -133,7 +135,7 @@ def _executor(arguments: argparse.Namespace) -> Executor:
                 "Grading on a cluster needs Dask, which is not installed.",
                 "Run `pip install distributed` where the course is installed.",
             ) from None
-        executor = cluster.ClusterExecutor(arguments.scheduler)
+        executor = cluster.ClusterExecutor(arguments.scheduler, tell=_note_below)
     if arguments.shared is not None:
         from autograder.grading.shared import SharedExecutor, SharedResults
 
@@ -162,6 +164,10 @@ class _Run:
     """What shall be written, as far as it is remembered from when it was compared."""
     moved: set[str] = field(default_factory=set)
     """Those who handed in something else while this went on."""
+    outdated: list[str] = field(default_factory=list)
+    """Tasks that have other points in the gradebook than in the exercise: nobody gets points for them."""
+    asked: bool = False
+    """Whether the changes were shown, and somebody was asked."""
 
     def work(self, students: list[str], journal: Journal) -> None:
         """Get a result for each submission: from the journal, or by having the work done."""
@@ -181,11 +187,12 @@ class _Run:
 
     def _shown(self, jobs: list[Job], journal: Journal) -> Iterator[Result]:
         from autograder.grading import batch
+        from autograder.submission import Missing
 
         if not jobs:
             return
         executor = _executor(self.arguments)
-        refused = sum(one.refused is not None for one in self.handed)
+        refused = sum(one.refused is not None and not isinstance(one.refused, Missing) for one in self.handed)
         with _Progress(len(jobs), refused, sys.stderr) as progress:
             for result in batch.grade(jobs, executor, journal):
                 progress.step(failed=bool(result.error) or result.ours)
@@ -209,6 +216,17 @@ class _Run:
                 _note(f"{self.exercise.id} was not in the gradebook yet; it was put there from its source.")
                 if (master := book.master()) is None:  # pragma: no cover - release() made sure
                     raise CourseError(f"{self.exercise.id} isn't in the gradebook.")
+            self.outdated = [
+                f"task {one.number}"
+                for one in self.exercise.tasks
+                if master.points.get(f"task-{one.number}") != one.points
+            ]
+            if self.outdated:
+                _note(
+                    f"The gradebook knows {', '.join(self.outdated)} of {self.exercise.id} with other points than there are now, "
+                    f"so a human must look there. Better: run `make build` and `nbgrader generate_assignment {self.exercise.id} --force`, "
+                    "and then this again."
+                )
             self.rows = book.rows()
             fresh: list[str] = []
             wait: list[str] = []
@@ -273,7 +291,12 @@ class _Run:
         for change in self.changes:
             if not change.resubmitted:
                 _say(f"  {change}")
-        answer = input(f"Change the points of {count} {_plural(count, 'learner')}? [y/N] ")
+        self.asked = True
+        try:
+            answer = input(f"Change the points of {count} {_plural(count, 'learner')}? [y/N] ")
+        except EOFError:  # Ctrl-D
+            answer = ""
+            _say()
         return answer.strip().lower() in ("y", "yes")
 
     # --- what came of it
@@ -281,10 +304,15 @@ class _Run:
     @property
     def status(self) -> int:
         """The exit status."""
-        states = {one.state for one in self.ended}
+        states = {one.state for one in self.ended if not self._looked_at(one)}
         if "error" in states:
             return 3
-        waits = "refused" in states or bool(self.moved) or (bool(self.held_back) and not self.arguments.dry_run)
+        waits = (
+            "refused" in states
+            or bool(self.moved)
+            or bool(self.outdated)
+            or (bool(self.held_back) and not self.arguments.dry_run)
+        )
         return 1 if waits else 0
 
     def tell(self) -> int:
@@ -292,48 +320,60 @@ class _Run:
         if self.arguments.json:
             _say(json.dumps(self.as_json(), indent=1, ensure_ascii=False, sort_keys=True))
             return self.status
-        if self.changes and (self.arguments.yes or self.arguments.dry_run or self.held_back):
+        if self.changes and not self.asked and (self.arguments.yes or self.arguments.dry_run or self.held_back):
             _say(f"Points that {'would change' if self.held_back else 'changed'}:")
             for change in self.changes:
                 _say(f"  {change}")
             _say()
+        noticed = Counter(text for one in self.ended for text in set(one.handed.noticed))
+        common = {text: count for text, count in noticed.items() if count > MOST_ALIKE}
         rows = [("LEARNER", "POINTS", "OF", "NOTE")]
         for one in self.ended:
             score = "-" if one.score is None else f"{one.score:g}"
-            rows.append((one.handed.student, score, f"{self.exercise.points}", self._remark(one)))
+            rows.append((one.handed.student, score, f"{self.exercise.points}", self._remark(one, common)))
         widths = [max(len(row[column]) for row in rows) for column in range(3)]
         for student, points, of, remark in rows:
             _say(f"{student:{widths[0]}}  {points:>{widths[1]}}  {of:>{widths[2]}}  {remark}".rstrip())
         _say()
+        for text, count in common.items():
+            _say(f"{count} of {len(self.ended)}: {text}")
         for line in self._summary():
             _say(line)
         return self.status
 
-    def _remark(self, one: Standing) -> str:
-        """Say in words what a row's points don't."""
-        words = (
-            []
-            if not one.reason
-            else [{"missing": "", "refused": "a human must look: "}.get(one.state, "") + one.reason]
-        )
+    def _looked_at(self, one: Standing) -> bool:
+        """Say whether a human has given points for all that was left to them."""
+        row = self.rows.get(one.handed.student)
+        return one.state == "refused" and row is not None and bool(row.manual) and not row.waits
+
+    def _remark(self, one: Standing, common: Container[str]) -> str:
+        """Say in words what a row's points don't; what is `common` to many is said once, below."""
+        words = [one.reason] if one.reason else []
+        if words and one.state == "refused" and not self._looked_at(one):
+            words = [f"a human must look: {one.reason}"]
         row = self.rows.get(one.handed.student)
         if row is not None:
             if row.late:
                 penalty = f", {row.penalty:g} points off" if row.penalty else ""
                 words.append(f"late by {_span(row.late)}{penalty}")
             if row.manual:
-                words.append(f"points by hand: {len(row.manual)} {_plural(len(row.manual), 'task')}")
+                given = ", ".join(f"{name}: {score:g}" for name, score in sorted(row.manual.items()))
+                words.append(f"points by hand: {len(row.manual)} {_plural(len(row.manual), 'task')} ({given})")
         if one.handed.student in self.moved:
             words.append("handed in something else meanwhile: grade again")
         if one.handed.student in self.held_back and not self.arguments.dry_run:
             words.append("points as before")
-        return "; ".join([*words, *one.handed.noticed])
+        elif self.outdated and one.state == "graded":
+            words.append(f"a human must look: {', '.join(self.outdated)}")
+        words += [text for text in one.handed.noticed if text not in common]
+        return "; ".join([*(word.removesuffix(".") for word in words[:-1]), *words[-1:]])
 
     def _summary(self) -> Iterator[str]:
-        states = Counter(one.state for one in self.ended)
+        states = Counter("by hand" if self._looked_at(one) else one.state for one in self.ended)
         count = len(self.ended)
         found = [
             f"{states['graded']} graded",
+            *([f"{states['by hand']} by hand"] if states["by hand"] else []),
             *([f"{states['missing']} without a snapshot"] if states["missing"] else []),
             *([f"{states['refused']} for a human to look at"] if states["refused"] else []),
             *([f"{states['error']} not graded through a fault of ours"] if states["error"] else []),
@@ -457,3 +497,10 @@ def _say(text: str = "") -> None:
 
 def _note(text: str) -> None:
     print(_visible(text), file=sys.stderr, flush=True)
+
+
+def _note_below(text: str) -> None:
+    """Note something while the line of progress may be open."""
+    if sys.stderr.isatty():
+        print(file=sys.stderr)
+    _note(text)

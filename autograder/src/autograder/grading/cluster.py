@@ -18,7 +18,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -62,18 +62,20 @@ def grade_on_worker(job: Job) -> Result:
 class ClusterExecutor:
     """Does jobs on the cluster of the scheduler at an address such as `tls://head.example:8786`."""
 
-    def __init__(self, address: str, *, patience: float = 120.0) -> None:
+    def __init__(self, address: str, *, patience: float = 120.0, tell: Callable[[str], None] = lambda _: None) -> None:
         """Connect to nothing yet.
 
         Args:
             address: the scheduler's; without TLS only one on this machine is taken.
             patience: for how many seconds a scheduler, or the first worker, is waited for; also when it was lost meanwhile.
+            tell: is given a sentence when such waiting begins.
 
         Raises:
             UsageError: this is no address, or the way to it would not be safe.
         """
         self.address = _checked(address)
         self.patience = patience
+        self.tell = tell
         self._workers = 1
 
     @property
@@ -104,6 +106,7 @@ class ClusterExecutor:
     def _connected(self) -> Iterator[Any]:
         """Give a client of a scheduler that has a worker at least."""
         until = time.monotonic() + self.patience
+        waits = False
         with _quiet():
             while True:
                 try:
@@ -115,6 +118,9 @@ class ClusterExecutor:
                             f"The scheduler at {self.address} doesn't answer: {error}.",
                             "See that it runs and that the certificates fit, and run this again: what was graded is kept.",
                         ) from error
+                    if not waits:
+                        waits = True
+                        self.tell(f"The scheduler at {self.address} doesn't answer yet; it is waited for.")
                     time.sleep(0.5)
             try:
                 while not (count := _threads(client)):
@@ -123,6 +129,9 @@ class ClusterExecutor:
                             f"The scheduler at {self.address} has no workers.",
                             f"Start some with `dask worker {self.address}` where the course is installed, and run this again.",
                         )
+                    if not waits and until - time.monotonic() < self.patience - 3:
+                        waits = True
+                        self.tell(f"The scheduler at {self.address} has no workers yet; they are waited for.")
                     time.sleep(0.2)
                 self._workers = count
                 yield client

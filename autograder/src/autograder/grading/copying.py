@@ -29,7 +29,7 @@ from autograder.gitfiles import head
 from autograder.grading.classroom import Classroom
 from autograder.index.journal import MOST_BYTES, Event
 from autograder.snapshot import SnapshotTree
-from autograder.submission import Refused, admit
+from autograder.submission import Missing, Refused, admit
 
 __all__ = ["FEWEST", "Comparison", "Likeness", "compare", "compare_class", "equal_states"]
 
@@ -95,6 +95,8 @@ class Comparison:
     equal: list[tuple[str, ...]]
     """Learners whose workspaces are in the very same state, file by file."""
     alike: list[Likeness]
+    left_out: tuple[str, ...] = ()
+    """Learners whose submission the gate refused."""
 
     @property
     def as_text(self) -> str:
@@ -103,6 +105,8 @@ class Comparison:
             f"{self.students} submissions were compared. These are facts, no accusations: learners may work together,"
         ]
         lines += ["and short answers look alike.", ""]
+        if self.left_out:
+            lines += [f"Not compared, since a human must look at them: {', '.join(self.left_out)}.", ""]
         lines += ["The very same state, file by file:" if self.equal else "No two are in the very same state."]
         lines += [f"  {', '.join(group)}" for group in self.equal]
         if self.students < FEWEST:
@@ -118,6 +122,7 @@ class Comparison:
         return {
             "submissions": self.students,
             "equal": [list(group) for group in self.equal],
+            "left_out": list(self.left_out),
             "alike": [asdict(one) | {"share": round(one.share, 3)} for one in self.alike],
         }
 
@@ -125,18 +130,21 @@ class Comparison:
 def compare_class(classroom: Classroom, exercise: Exercise, students: Iterable[str], known: Known) -> Comparison:
     """Compare what a class has handed in; what the gate refuses is left out."""
     digests: dict[str, str] = {}
+    left_out: list[str] = []
 
     def admitted() -> Iterator[tuple[str, bytes]]:
         for student in students:
             try:
                 data = admit(exercise, classroom.submitted(student, exercise.id)).snapshot
-            except Refused:
+            except Refused as refused:
+                if not isinstance(refused, Missing):
+                    left_out.append(student)
                 continue
             digests[student] = hashlib.sha256(data).hexdigest()  # canonical: equal states are equal bytes
             yield student, data
 
     alike = compare(admitted(), exercise, known)
-    return Comparison(len(digests), equal_states(digests), alike)
+    return Comparison(len(digests), equal_states(digests), alike, tuple(left_out))
 
 
 def equal_states(digests: Mapping[str, str]) -> list[tuple[str, ...]]:

@@ -47,7 +47,7 @@ def change_of(row: Row | None, shown: bytes | None, entry: Entry, journal: Journ
     """
     if row is None or all(score in (None, entry.scores.get(name)) for name, score in row.scores.items()):
         return None
-    before, after = (sum(one or 0.0 for one in scores.values()) for scores in (row.scores, entry.scores))
+    before, after = (sum((scores | row.manual).values()) for scores in (_given(row.scores), _given(entry.scores)))
     waits = any(score is None and row.scores.get(name) is not None for name, score in entry.scores.items())
     old = mark_of(shown) if shown is not None else None
     new = next((mark_of(data) for name, data in entry.files.items() if name.endswith(".ipynb")), None)
@@ -56,7 +56,13 @@ def change_of(row: Row | None, shown: bytes | None, entry: Entry, journal: Journ
         why: tuple[str, ...] = ("another snapshot was handed in since",)
     else:
         why = _why(_checks(old, journal), _checks(new, journal))
+    if row.manual:
+        why = (*why, "what was given by hand stays")
     return Change(entry.student, before, after, waits, why, resubmitted)
+
+
+def _given(scores: Mapping[str, float | None]) -> dict[str, float]:
+    return {name: score or 0.0 for name, score in scores.items()}
 
 
 def _checks(mark: Mark | None, journal: Journal) -> dict[str, Mapping[str, Any]] | str:
