@@ -276,12 +276,12 @@ def test_a_full_disk_is_one_sentence(tmp_path: Path) -> None:
 
 
 @needs_namespaces
-def test_without_bubblewrap_the_basic_tier_is_named(tmp_path: Path) -> None:
+def test_without_bubblewrap_a_weaker_tier_is_named(tmp_path: Path) -> None:
     """A machine without bubblewrap still runs the course, and `doctor` says what is missing and how to get it."""
     done = changed_machine(NO_BUBBLEWRAP, "doctor", WHEELHOUSE_LABS=str(tmp_path / "labs"))
 
     assert done.returncode == 1, done.stderr
-    assert "basic is in force" in done.stdout
+    assert "medium is in force" in done.stdout or "basic is in force" in done.stdout  # where Landlock is, or isn't
     assert "bubblewrap" in done.stdout
 
 

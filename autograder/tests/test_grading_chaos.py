@@ -253,7 +253,7 @@ def test_kills_on_a_cluster_change_nothing(term: Term, tmp_path: Path, monkeypat
             one.wait()
         assert nobody.left() == {"processes": [], "tmp": [], "home": []}, story
     finally:
-        cluster.stop()
+        cluster.close()
         with contextlib.suppress(NameError):
             run.kill()
             run.wait()
