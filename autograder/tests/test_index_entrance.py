@@ -181,7 +181,7 @@ def test_who_does_not_speak_tls_is_let_go(ports: tuple[int, int], doors: Doors, 
     """And others are served as if nothing had been."""
     with socket.create_connection(("127.0.0.1", ports[1]), 10) as stranger:
         stranger.sendall(said)
-        with contextlib.suppress(ConnectionResetError):
+        with contextlib.suppress(OSError):  # it may have hung up already
             stranger.shutdown(socket.SHUT_WR)
             while stranger.recv(65536):
                 pass

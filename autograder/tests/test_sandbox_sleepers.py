@@ -19,9 +19,11 @@ from pods import pod_command, why_no_pods
 from sandbox_places import new_place, sandbox_of
 
 
-def test_a_bubblewrap_whose_parent_died_at_its_start_is_ended() -> None:
-    """Its child waits for a word that never comes; here for sure, since the parent itself is told to wait."""
-    sandbox_of("strong")
+def leave_asleep() -> int:
+    """Kill a bubblewrap whose child waits for a word that never comes, and give a handle of the child.
+
+    Here it waits for sure, since the parent itself is told to wait.
+    """
     block, hold = os.pipe()
     words = ["--unshare-user", "--unshare-pid", "--die-with-parent", "--ro-bind", "/", "/"]
     words += ["--userns-block-fd", str(block), "--info-fd", "1"]
@@ -34,18 +36,28 @@ def test_a_bubblewrap_whose_parent_died_at_its_start_is_ended() -> None:
         while not (born := children.read_text().split()):
             assert time.monotonic() < end
             time.sleep(0.01)
-        handle = os.pidfd_open(int(born[0]))
-        process.kill()
-        process.wait()
-        assert not select.select([handle], [], [], 0.2)[0], "it waits"
-        end_sleepers()
-        assert select.select([handle], [], [], 20)[0]
-        os.close(handle)
+        return os.pidfd_open(int(born[0]))
     finally:
         process.kill()
         process.wait()
         for descriptor in (block, hold, arguments):
             os.close(descriptor)
+
+
+def test_a_bubblewrap_whose_parent_died_at_its_start_is_ended() -> None:
+    """Left alone it sleeps on; whoever starts next ends it."""
+    sandbox_of("strong")
+    for _ in range(20):
+        handle = leave_asleep()
+        try:
+            if select.select([handle], [], [], 0.2)[0]:
+                continue  # another course on this machine has just started, and was quicker
+            end_sleepers()
+            assert select.select([handle], [], [], 20)[0]
+            return
+        finally:
+            os.close(handle)
+    raise AssertionError("it never slept")
 
 
 def test_a_sandbox_that_runs_is_let_be(tmp_path: Path) -> None:

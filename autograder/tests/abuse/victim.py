@@ -30,7 +30,7 @@ def main() -> None:
         ("tcp", socket.AF_INET, ("0.0.0.0", 0)),
         ("tcp6", socket.AF_INET6, ("::1", 0)),
         ("unix", socket.AF_UNIX, str(folder / "unix")),
-        ("abstract", socket.AF_UNIX, "\0wheelhouse-abuse-" + folder.name),
+        ("abstract", socket.AF_UNIX, f"\0wheelhouse-abuse-{os.getpid()}"),
     ):
         try:
             server = socket.socket(family, socket.SOCK_STREAM)

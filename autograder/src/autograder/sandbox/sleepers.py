@@ -29,10 +29,10 @@ def _is_bubblewrap(command: list[bytes]) -> bool:
 
 
 def _is_sleeper(pid: int) -> bool:
-    """Say whether a process is a bubblewrap of ours, the first in a namespace of its own, and its parent here is none.
+    """Say whether a process is a bubblewrap of ours, the first and only one in a namespace below ours, whose parent is none.
 
-    In a container that shares this machine there are bubblewraps too, which are none of ours though root may see and end them: their
-    parents are not where we are, and those that watch over a sandbox are not the first of a namespace.
+    In a container that shares this machine there are bubblewraps too, which are none of ours though root may see and end them: those
+    that watch over a sandbox are not the first of a namespace, or have children; those in a sandbox are two namespaces below.
 
     Raises:
         OSError: it is gone, or another user's.
@@ -41,13 +41,12 @@ def _is_sleeper(pid: int) -> bool:
     if not _is_bubblewrap(command) or command[1] != b"--args":
         return False
     status = dict(line.split(b":", 1) for line in _read(f"/proc/{pid}/status").splitlines())
-    if status[b"NSpid"].split()[-1] != b"1" or int(status[b"Uid"].split()[0]) != os.getuid():
+    numbers = status[b"NSpid"].split()  # what it is called here, and in each namespace below
+    if len(numbers) != 2 or numbers[1] != b"1" or int(status[b"Uid"].split()[0]) != os.getuid():
         return False
-    parent = int(status[b"PPid"])
-    ours = os.readlink("/proc/self/ns/pid")
-    if os.readlink(f"/proc/{pid}/ns/pid") == ours or os.readlink(f"/proc/{parent}/ns/pid") != ours:
+    if _read(f"/proc/{pid}/task/{pid}/children").split():
         return False
-    return not _is_bubblewrap(_command(parent))
+    return not _is_bubblewrap(_command(int(status[b"PPid"])))
 
 
 def end_sleepers() -> int:
