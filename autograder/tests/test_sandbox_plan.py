@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import time
 from pathlib import Path
 
@@ -10,7 +11,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from autograder.sandbox.plan import Item, Plan, discard, plan_of, put_right, read_plan, remove, sweep, write_plan
+from autograder.sandbox.plan import (
+    Item,
+    Plan,
+    discard,
+    let_owner_in,
+    plan_of,
+    put_right,
+    read_plan,
+    remove,
+    sweep,
+    write_plan,
+)
 
 ROUNDS = float(os.environ.get("WHEELHOUSE_ROUNDS", "1"))
 
@@ -150,3 +162,17 @@ def test_byte_for_byte_content(tmp_path: Path) -> None:
     marks = put_right(tmp_path, plan, {}, tmp_path / ".r")
     assert (tmp_path / "bin" / "pip").read_bytes() == b"#!/bin/sh\n"
     assert list(marks) == ["bin/pip"]
+
+
+def test_a_folder_that_became_a_link_is_left_alone(tmp_path: Path) -> None:
+    """Its owner is let into a folder, whatever its mode was; what a link leads to, a file and what is gone stay as they are."""
+    shut, outside = tmp_path / "shut", tmp_path / "outside"
+    shut.mkdir(mode=0o100)
+    outside.mkdir(mode=0o555)
+    (tmp_path / "link").symlink_to(outside)
+    (tmp_path / "file").touch(mode=0o400)
+    for name in ("shut", "link", "file", "gone"):
+        let_owner_in(tmp_path / name)
+    assert stat.S_IMODE(shut.stat().st_mode) == 0o700
+    assert stat.S_IMODE(outside.stat().st_mode) == 0o555
+    assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o400

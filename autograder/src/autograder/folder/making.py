@@ -35,7 +35,7 @@ from autograder.folder.moving import move_aside, move_contents, real_folder
 from autograder.folder.start import Start, keep_start, kept_start, make_really, pythons_of
 from autograder.places import labs
 from autograder.sandbox import ISOLATING
-from autograder.sandbox.plan import Marks, Plan, discard, put_right, sweep
+from autograder.sandbox.plan import Marks, Plan, discard, let_owner_in, put_right, sweep
 from autograder.sandbox.pythons import Pythons
 from autograder.sandbox.system_python import make_system
 
@@ -231,7 +231,7 @@ def _prepare_spare(live: LiveWorkspace, start: Start | None) -> None:
     if spare.is_symlink() or not spare.is_dir():
         discard(spare, live.state)
         if start is not None and start.project and kept.is_dir() and not kept.is_symlink():
-            kept.chmod(0o700)
+            let_owner_in(kept)
             kept.rename(spare)
             with contextlib.suppress(FileNotFoundError):
                 (live.state / "marks-before.json").replace(live.state / "marks-spare.json")

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import stat
 from pathlib import Path
 
-from autograder.sandbox.plan import discard, remove
+from autograder.sandbox.plan import discard, let_owner_in, remove
 
 __all__ = ["empty", "move_aside", "move_contents", "real_folder", "remove_tree"]
 
@@ -26,7 +25,7 @@ def real_folder(folder: Path, rubbish: Path) -> None:
     if folder.is_symlink() or not folder.is_dir():
         discard(folder, rubbish)
         folder.mkdir(parents=True)
-    folder.chmod(folder.stat().st_mode | stat.S_IRWXU)
+    let_owner_in(folder)
 
 
 def move_contents(source: Path, target: Path) -> None:
@@ -37,7 +36,7 @@ def move_contents(source: Path, target: Path) -> None:
     """
     if not source.is_dir() or source.is_symlink():
         return
-    source.chmod(source.stat().st_mode | stat.S_IRWXU)
+    let_owner_in(source)
     names = os.listdir(source)
     if len(names) > _MANY:
         _move(source, target / source.name)
@@ -48,8 +47,7 @@ def move_contents(source: Path, target: Path) -> None:
 
 
 def _move(path: Path, target: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        path.chmod(path.stat().st_mode | stat.S_IRWXU)  # a folder that may not be written to can't be moved
+    let_owner_in(path)
     path.rename(_free(target, " "))
 
 

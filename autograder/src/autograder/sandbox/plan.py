@@ -20,7 +20,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-__all__ = ["Item", "Marks", "Plan", "discard", "plan_of", "put_right", "read_plan", "remove", "sweep", "write_plan"]
+__all__ = [
+    "Item",
+    "Marks",
+    "Plan",
+    "discard",
+    "let_owner_in",
+    "plan_of",
+    "put_right",
+    "read_plan",
+    "remove",
+    "sweep",
+    "write_plan",
+]
 
 Marks = dict[str, list[int]]
 """Path -> inode, time of change (ns), size, mode of what was put there."""
@@ -257,6 +269,27 @@ def _set_mode(at: int, name: str, mode: int) -> None:
         os.chmod(name, mode, dir_fd=at, follow_symlinks=False)
 
 
+def let_owner_in(folder: Path) -> None:
+    """Let its owner do everything in a folder, without which it can't be moved; nothing where a link stands in its place by now.
+
+    Raises:
+        OSError: it is another's.
+    """
+    if sys.platform != "linux":
+        if folder.is_dir() and not folder.is_symlink():
+            folder.chmod(stat.S_IMODE(folder.lstat().st_mode) | stat.S_IRWXU, follow_symlinks=False)
+        return
+    try:
+        descriptor = os.open(folder, os.O_PATH | os.O_NOFOLLOW | os.O_DIRECTORY | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    try:
+        mode = stat.S_IMODE(os.fstat(descriptor).st_mode)
+        os.chmod(f"/proc/self/fd/{descriptor}", mode | stat.S_IRWXU)  # noqa: PTH101  fchmod takes no such descriptor
+    finally:
+        os.close(descriptor)
+
+
 def _write_all(descriptor: int, content: bytes) -> None:
     view = memoryview(content)
     while view:
@@ -304,8 +337,7 @@ def discard(path: Path, above: Path, seconds: float = 2.0) -> None:
         aside = above / f"{_RUBBISH}{os.getpid()}-{number}"
         if os.path.lexists(aside):
             continue
-        if path.is_dir() and not path.is_symlink():
-            path.chmod(0o700)
+        let_owner_in(path)
         path.rename(aside)
         break
     remove(aside, seconds)
