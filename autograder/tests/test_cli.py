@@ -79,7 +79,7 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
         (["check", "06", "--snapshot", "nowhere.snapshot"], "can't be read"),
         (["hint", "06", "--answer"], "Name the task"),
         (["hint", "06", "9", "--answer"], "has no task 9"),
-        (["check", "06", "--jsn"], "Run `course --help`"),
+        (["check", "06", "--jsn"], "Run `course check --help`"),
         (["diff", "06"], "There is no workspace for 06-virtual-environments yet. Run `course begin 06`."),
         (["diff"], "No exercise is begun yet. Run `course begin 06`."),
         (["begin"], "Run `course begin --help`"),

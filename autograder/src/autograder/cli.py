@@ -290,7 +290,7 @@ def _parser() -> argparse.ArgumentParser:
 
     def add(name: str, run: Callable[[argparse.Namespace], int], text: str, example: str) -> argparse.ArgumentParser:
         one = commands.add_parser(name, help=text, description=text, epilog=f"Example: {example}")
-        one.set_defaults(run=run)
+        one.set_defaults(run=run, parser=one)
         return one
 
     def exercise(one: argparse.ArgumentParser, *, count: Literal["?"] | None = None) -> None:
@@ -391,7 +391,9 @@ def main(words: Sequence[str] | None = None) -> int:
     if "--" in given:  # what follows is the sandbox's, with its own options
         at = given.index("--")
         given, command = given[:at], given[at + 1 :]
-    arguments = _parser().parse_args(given)
+    arguments, too_many = _parser().parse_known_args(given)
+    if too_many:
+        arguments.parser.error(f"unrecognized arguments: {' '.join(too_many)}")
     arguments.command = command
     try:
         return int(arguments.run(arguments))

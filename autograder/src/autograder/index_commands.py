@@ -43,7 +43,7 @@ def add_commands(index: argparse.ArgumentParser) -> None:
         one: argparse.ArgumentParser = commands.add_parser(
             name, help=text, description=f"{text[0].upper()}{text[1:]}.", epilog=f"Example: {example}"
         )
-        one.set_defaults(run=run)
+        one.set_defaults(run=run, parser=one)
         return one
 
     def workspace(one: argparse.ArgumentParser) -> None:

@@ -15,9 +15,10 @@ from typing import TypeVar
 
 from autograder.exceptions import CourseError, Failed, SnapshotError
 from autograder.folder.looking import signature
-from autograder.folder.moving import empty
+from autograder.folder.moving import move_contents
 from autograder.repository import Repository
 from autograder.sandbox import Completed, Limits, Place, Sandbox
+from autograder.sandbox.plan import discard, put_right
 from autograder.sandbox.system_python import make_system
 from autograder.snapshot import pack
 from autograder.tree import FolderTree
@@ -170,7 +171,7 @@ def _readers_and_reset_manage(sandbox: Sandbox, place: Place, laid: int) -> Judg
         return "a snapshot was made"
 
     def reset() -> bool:
-        empty(place.project)
+        _reset(place)
         return True
 
     try:
@@ -266,15 +267,25 @@ def race_the_snapshot(sandbox: Sandbox, place: Place, file: Path) -> Judged:
     return "blocked", f"not in {tries:,} readings" if tries > 100_000 else "not once"
 
 
+def _reset(place: Place) -> None:
+    """Do with a workspace what a reset does: take all out of it, put it right, and remove what was there."""
+    above = place.project.parent
+    kept = above / "before-reset"
+    kept.mkdir(exist_ok=True)
+    move_contents(place.project, kept)
+    put_right(place.project, {}, {}, above)
+    discard(kept, above, 60.0)
+
+
 def race_the_reset(sandbox: Sandbox, place: Place, file: Path) -> Judged:
-    """Put a link in a folder's place while it is emptied."""
+    """Put a link in a folder's place while the workspace is reset."""
     state = file.parent.stat()
     before = file.read_bytes(), file.stat().st_mode, state.st_mode, os.listdir(file.parent)
     with _meanwhile(sandbox, place, _SWAP, str(file.parent)):
         end = time.monotonic() + 1.5
         while time.monotonic() < end:
             with contextlib.suppress(OSError):
-                empty(place.project)
+                _reset(place)
             with contextlib.suppress(OSError):
                 make_system(place.system)
     after = file.read_bytes(), file.stat().st_mode, file.parent.stat().st_mode, os.listdir(file.parent)

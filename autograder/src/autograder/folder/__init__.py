@@ -27,13 +27,11 @@ from autograder.folder.live import (
 )
 from autograder.folder.looking import signature
 from autograder.folder.making import SCRATCH, begin, begin_free, prepare, prepare_starts, reset
-from autograder.folder.moving import empty as _empty
 from autograder.folder.moving import remove_tree
 
 __all__ = [
     "SCRATCH",
     "LiveWorkspace",
-    "_empty",
     "begin",
     "begin_free",
     "current",

@@ -9,10 +9,10 @@ from pathlib import Path
 __all__ = ["signature"]
 
 
-def signature(folder: Path, *, bytecode: bool = True) -> str:
+def signature(folder: Path) -> str:
     """Tell in milliseconds whether anything may have changed: names, modes, sizes, times; no content is read.
 
-    Bytecode of installed packages is no part of the state, and other bytecode is only looked at with `bytecode`.
+    Bytecode of installed packages is no part of the state.
     """
     found = hashlib.sha256()
     todo = [str(folder)]
@@ -20,7 +20,7 @@ def signature(folder: Path, *, bytecode: bool = True) -> str:
         try:
             with os.scandir(todo.pop()) as entries:
                 for entry in sorted(entries, key=lambda one: one.name):
-                    if entry.name == "__pycache__" and (not bytecode or "/site-packages/" in entry.path):
+                    if entry.name == "__pycache__" and "/site-packages/" in entry.path:
                         continue
                     state = entry.stat(follow_symlinks=False)
                     mark = f"{entry.path}\0{state.st_mode}"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from autograder.sandbox.plan import discard, let_owner_in, remove
 
-__all__ = ["empty", "move_aside", "move_contents", "real_folder", "remove_tree"]
+__all__ = ["move_aside", "move_contents", "real_folder", "remove_tree"]
 
 _MANY = 2000
 
@@ -67,10 +67,3 @@ def move_aside(folder: Path) -> None:
         while os.path.lexists(aside := folder.with_name(f"{folder.name}.before-{number}")):
             number += 1
         folder.rename(aside)
-
-
-def empty(folder: Path) -> None:
-    """Make a folder empty, or make it; where it is already, it stays the same folder."""
-    real_folder(folder, folder.parent)
-    for entry in list(folder.iterdir()):
-        discard(entry, folder.parent, 60.0)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import platform
 import socket
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 from autograder.exceptions import SandboxError
@@ -17,6 +15,7 @@ from autograder.sandbox.medium import MediumSandbox
 from autograder.sandbox.place import Limits, Place
 from autograder.sandbox.seccomp import filter_program
 from autograder.sandbox.system_python import executable_name, seed, writable_parts
+from autograder.sandbox.trial import NoIndex
 
 __all__ = ["forget_medium_trial", "medium_trial"]
 
@@ -81,16 +80,6 @@ _FOUND = {
 }
 
 
-class _NoIndex:
-    doors = None
-
-    @contextlib.contextmanager
-    def serve(
-        self, listener: socket.socket, published: Path | None = None, secure: socket.socket | None = None
-    ) -> Iterator[None]:
-        yield
-
-
 class _Trial(MediumSandbox):
     """The medium tier around a program that needs no system Python: nothing is made that the trial doesn't look at."""
 
@@ -123,7 +112,7 @@ def medium_trial(abi: int | None = None) -> str:
             folder.mkdir()
         secret = Path(scratch, "secret")
         secret.write_text("secret", encoding="ascii")
-        trial = _Trial(_NoIndex(), abi=abi)
+        trial = _Trial(NoIndex(), abi=abi)
         with socket.create_server(("127.0.0.1", 0)) as other:
             promised = landlock_abi() if abi is None else abi
             program = [str(seed() / "bin" / executable_name()), "-I", "-S", "-c", _TRIAL]
