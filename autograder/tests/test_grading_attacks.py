@@ -17,7 +17,7 @@ from attacks.attack import ATTACKS, Attack
 from attacks.classroom import EXERCISE, HONEST, Classroom, Seen
 from attacks.table import PAGE, Row, run, table_of, tables_in
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("attacks"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.promise, pytest.mark.slow, pytest.mark.xdist_group("attacks"), pytest.mark.timeout(600)]
 
 ROUNDS = float(os.environ.get("WHEELHOUSE_ROUNDS", "1"))
 RUN = [one for one in ATTACKS if not one.root_only or os.getuid() == 0]

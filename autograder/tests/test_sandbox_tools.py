@@ -16,7 +16,6 @@ import pytest
 
 from autograder.exceptions import CourseError
 from autograder.index import PackageIndex, mirror
-from autograder.places import cache
 from autograder.sandbox import Completed, Limits, Place, Sandbox, tools
 from sandbox_places import new_place, sandbox_of
 
@@ -308,22 +307,20 @@ def test_without_them_the_rest_works(tier: str, unknown: Path, tmp_path: Path) -
 
 @pytest.fixture
 def unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Another lock than the course's: one distribution of the fixtures, for which nothing is installed yet."""
+    """Another lock than the course's: one distribution of the fixtures, for which nothing is installed yet, and a cache of its own."""
     index = PackageIndex.open()
     wheel = next(
         file for file in reversed(index.files("leftpad")) if file.filename.endswith(".whl") and not file.yanked
     )
     (tmp_path / "tools.in").write_text("# one\nleftpad\n", "utf-8")
-    # unlike any other lock: what a test makes of it belongs to that test
-    text = f"# {tmp_path}\nleftpad=={wheel.version} \\\n    --hash=sha256:{wheel.sha256}\n"
+    text = f"leftpad=={wheel.version} \\\n    --hash=sha256:{wheel.sha256}\n"
     (tmp_path / "tools.txt").write_text(text, "utf-8")
     monkeypatch.setattr(tools, "_LOCK", tmp_path / "tools.txt")
     monkeypatch.setattr(tools, "COMMANDS", ("twine", "leftpad"))
+    # only the tools': seeds and indexes are the course's
+    monkeypatch.setattr(tools, "cache", lambda: tmp_path / "cache")
     tools.tools_key.cache_clear()
-    before = tools.tools_key()
     yield tmp_path
-    for made in (cache() / "tools").glob(f"{before}*"):
-        shutil.rmtree(made)
     monkeypatch.undo()
     tools.tools_key.cache_clear()
 
@@ -361,7 +358,7 @@ def test_installed_once(origin: str, way: str, unknown: Path, monkeypatch: pytes
     assert [line.split()[1] for line in said] == ["fetching", "compiling", "leftpad"]
     assert tools.tool_names() == ["leftpad"]
     assert (folder / "lib" / "leftpad.py").exists() or (folder / "lib" / "leftpad").is_dir()
-    assert not list(folder.parent.glob(".making-*"))
+    assert not list(folder.parent.glob(".*"))
     assert not (unknown / "astray").exists()
 
 
@@ -378,7 +375,7 @@ def test_half_removed_ones_are_made_again(origin: str, tier: str, tmp_path: Path
     assert "tools" in done.output
 
 
-def test_no_network(origin: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_network(origin: str, unknown: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a network there is one sentence and the next step, and nothing half made stays."""
     monkeypatch.setenv("PIP_INDEX_URL", f"{origin}nothing/here/")
     monkeypatch.setenv("UV_DEFAULT_INDEX", f"{origin}nothing/here/")
@@ -388,7 +385,7 @@ def test_no_network(origin: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "\n" not in caught.value.message
     assert "course index fetch" in caught.value.next_step
     assert tools.tools() is None
-    assert not list((cache() / "tools").glob(f".making-*/{tools.tools_key()}"))
+    assert not list((unknown / "cache" / "tools").glob(".making-*"))
 
 
 def test_a_wrong_file_is_refused(origin: str, unknown: Path) -> None:
