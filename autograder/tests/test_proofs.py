@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+
 from proofs.__main__ import main, proofs
 from proofs.results import PAGE, RESULTS, Row, page, read, record
 
