@@ -64,7 +64,7 @@ def _begin(arguments: argparse.Namespace) -> int:
 
 
 def _reset(arguments: argparse.Namespace) -> int:
-    from autograder import folder
+    from autograder import folder, history
     from autograder.exercise import find_exercise
 
     exercise = find_exercise(arguments.exercise)
@@ -74,6 +74,7 @@ def _reset(arguments: argparse.Namespace) -> int:
             _say("Nothing was changed.")
             return 1
     live = folder.reset(exercise)
+    history.note_reset(live)
     _say(f"{exercise.id} is as new. What you had done is in {live.state / 'before-reset'} until the next reset.")
     return 0
 
@@ -166,7 +167,7 @@ def _check(arguments: argparse.Namespace) -> int:
 
 
 def _hint(arguments: argparse.Namespace) -> int:
-    from autograder import folder, runner
+    from autograder import folder, history, runner
     from autograder.exercise import find_exercise
 
     exercise = find_exercise(arguments.exercise)
@@ -174,6 +175,8 @@ def _hint(arguments: argparse.Namespace) -> int:
         if arguments.task is None:
             raise UsageError("Whose answer?", f"Name the task: `course hint {exercise.number:02} 1 --answer`.")
         task = exercise.task(arguments.task)
+        with contextlib.suppress(UsageError):  # an answer may be read before anything is begun
+            history.note_answer(folder.open_workspace(exercise), task.number)
         _say(f"Task {task.number}: {task.title}. One way to do it:\n\n{task.answer.rstrip()}")
         return 0
     hint = runner.next_hint(folder.open_workspace(exercise), arguments.task)

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 import traceback
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from autograder.acting import Stage, keep, kept_at, recall
+from autograder import history
+from autograder.acting import Onlooker, Stage, keep, kept_at, recall
 from autograder.exceptions import (
     BrokenExercise,
     CourseError,
@@ -67,6 +69,7 @@ def evaluate(
     trusted: bool = False,
     unsafe: str = "",
     checks: Iterable[Check] | None = None,
+    onlooker: Onlooker | None = None,
 ) -> Verdict:
     """Run an exercise's checks in order over one snapshot.
 
@@ -76,6 +79,9 @@ def evaluate(
     Results of acting checks are kept in the cache by the content of all they depend on.
     With `acting=False` those that aren't kept stay `waiting`.
     `checks` replaces the exercise's own, for the proof that each is needed.
+
+    Raises:
+        Cancelled: the onlooker, who is told of each acting check, has had enough.
     """
     exercise = exercise.drawn(tree.facts.seed)
     own = {one.name: one for one in exercise.checks}
@@ -86,7 +92,7 @@ def evaluate(
     reading = Workspace(tree, tree.facts, index().known, published=tree.published, variant=exercise.variant)
     used = ""
     pythons = read_pythons(exercise.folder)
-    with Stage(tree, tier, trusted=trusted, unsafe=unsafe, pythons=pythons) as stage:
+    with Stage(tree, tier, trusted=trusted, unsafe=unsafe, pythons=pythons, onlooker=onlooker) as stage:
         running = Workspace(
             tree, tree.facts, index().known, stage.act, published=tree.published, variant=exercise.variant
         )
@@ -102,6 +108,8 @@ def evaluate(
                 kept = kept_at(exercise, one, state, stage.in_force)
                 outcome = recall(one, kept)
                 if outcome is None and acting:
+                    number = sum(other.acts for other in chosen[: chosen.index(one) + 1])
+                    stage.onlooker.tell(one, number, sum(other.acts for other in chosen))
                     stage.clear()
                     outcome = stage.judge(_evaluate(one, running))
                     keep(outcome, kept)
@@ -132,6 +140,7 @@ def check_snapshot(
     tier: str | None = None,
     trusted: bool = False,
     unsafe: str = "",
+    onlooker: Onlooker | None = None,
 ) -> Verdict:
     """Check a submitted snapshot, which may be hostile; `unsafe` names the tier that was accepted in words, see `evaluate`.
 
@@ -155,34 +164,68 @@ def check_snapshot(
     else:
         data = snapshot
     tree = SnapshotTree.open(data, index().known)
-    return evaluate(find_exercise(tree.exercise), tree, acting=acting, tier=tier, trusted=trusted, unsafe=unsafe)
+    return evaluate(
+        find_exercise(tree.exercise),
+        tree,
+        acting=acting,
+        tier=tier,
+        trusted=trusted,
+        unsafe=unsafe,
+        onlooker=onlooker,
+    )
 
 
-_latest: dict[Path, tuple[tuple[str, bool, Path | None], Verdict]] = {}
+_Mark = tuple[str, Path | None, tuple[int, int] | None]
+
+_latest: dict[Path, tuple[_Mark, bool, Verdict]] = {}
+"""By workspace: of which state the last verdict is, whether acting checks were run for it, and the verdict."""
+_packing = threading.Lock()
+"""Held while a workspace is packed, which takes milliseconds; checks, which may take seconds, hold nobody up."""
 
 
-def check_live(live: LiveWorkspace, *, acting: bool = True, submit: bool = True) -> Verdict:
+def check_live(
+    live: LiveWorkspace, *, acting: bool = True, submit: bool = True, onlooker: Onlooker | None = None
+) -> Verdict:
     """Check a workspace on this machine, by its snapshot, which is also written beside the exercise's notebook.
 
-    Cheap when nothing changed since the last call.
+    Cheap when nothing changed since the last call. Several threads and processes may check one workspace at the same time.
+
+    Raises:
+        Cancelled: the onlooker, who is told of each acting check, has had enough.
+        UsageError: the workspace belongs to no exercise, or is gone.
+        CourseError: the snapshot can't be written.
     """
     exercise = live.exercise
     if exercise is None:
         raise UsageError("This workspace belongs to no exercise.", "Run `course begin 06`.")
     target = submit_folder(live) if submit else None
     written = target / snapshot_name(exercise) if target else None
-    with undisturbed(live):
-        mark = (f"{signature(live.project)} {signature(live.state / 'published')}", acting, written)
-        known = _latest.get(live.project)
-        if known is not None and known[0] == mark and (written is None or written.exists()):
-            return known[1]
-        data = live.snapshot()
-    if written is not None:  # before the checks, which may take seconds: what another process writes meanwhile is newer
-        _write(written, data)
-    verdict = check_snapshot(data, acting=acting, tier=live.tier, trusted=True)
+    with _packing:
+        with undisturbed(live):
+            seen = f"{signature(live.project)} {signature(live.state / 'published')}"
+            known = _latest.get(live.project)
+            if known is not None and known[0] == (seen, written, _stamp(written)) and (known[1] or not acting):
+                return known[2]
+            data = live.snapshot()
+        if written is not None:  # before the checks, which may take seconds: what is written meanwhile is newer
+            _write(written, data)
+        mark = (seen, written, _stamp(written))
+    verdict = check_snapshot(data, acting=acting, tier=live.tier, trusted=True, onlooker=onlooker)
     if verdict.state != "error":
-        _latest[live.project] = (mark, verdict)
+        _latest[live.project] = (mark, acting, verdict)
+    history.note(live, verdict)
     return verdict
+
+
+def _stamp(written: Path | None) -> tuple[int, int] | None:
+    """Tell whether a snapshot is still the one that we wrote or found equal: another notebook's kernel may have written since."""
+    if written is None:
+        return None
+    try:
+        state = written.stat()
+    except OSError:
+        return None
+    return state.st_ino, state.st_mtime_ns
 
 
 def _write(target: Path, data: bytes) -> None:
@@ -230,5 +273,6 @@ def next_hint(live: LiveWorkspace, task: int | None = None) -> Hint | None:
         number = min(live.hints.get(missing.check.name, 0) + 1, len(hints))
         live.hints[missing.check.name] = number
         live.save()
+        history.note_hint(live, one.task.number, missing.check.name, number)
         return Hint(one.task, missing.check, number, len(hints), hints[number - 1])
     return None

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from autograder.changes.change import Change, Step
 from autograder.changes.listing import glance
-from autograder.changes.record import Observer, last, signal_file
+from autograder.changes.record import Observer, last, signal_file, typed_after
 from autograder.changes.words import as_html, as_text
 
-__all__ = ["Change", "Observer", "Step", "as_html", "as_text", "glance", "last", "signal_file"]
+__all__ = ["Change", "Observer", "Step", "as_html", "as_text", "glance", "last", "signal_file", "typed_after"]

@@ -29,7 +29,7 @@ from autograder.folder import LiveWorkspace, undisturbed
 from autograder.sandbox.prompts import Prompt
 from autograder.sandbox.redaction import redact
 
-__all__ = ["Observer", "last", "signal_file"]
+__all__ = ["Observer", "last", "signal_file", "typed_after"]
 
 MOST_BYTES = 1_000_000
 MOST_CHANGES = 100
@@ -275,3 +275,25 @@ def last(live: LiveWorkspace, count: int = 1) -> list[Step]:
                     )
                 )
     return chosen
+
+
+def typed_after(live: LiveWorkspace, moment: float) -> list[float]:
+    """Say when each command that was typed after a moment had ended, oldest first, in seconds since 1970; a thousand at most."""
+    try:
+        with (_folder(live) / "commands.jsonl").open("rb") as file:
+            lines = file.read(2 * MOST_BYTES).splitlines()
+    except OSError:
+        return []
+    found: list[float] = []
+    for line in reversed(lines[-1000:]):
+        try:
+            step = Step.from_json(json.loads(line))
+        except (ValueError, RecursionError):
+            continue
+        if step is None or not 0 <= step.at <= time.time() + 1:
+            continue
+        if step.at <= moment:
+            break
+        if not step.by_nobody:
+            found.append(step.at)
+    return sorted(found)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from autograder import changes, folder, report, runner
+from autograder import changes, folder, history, report, runner
 from autograder.exceptions import CourseError, UsageError
 from autograder.exercise import Exercise, find_exercise
 from autograder.jupyter.words import note, quiet_stderr, show
@@ -172,6 +172,7 @@ def start_over(exercise: Exercise) -> folder.LiveWorkspace:
     with _checking:
         close_shell()
         live = folder.reset(exercise)
+        history.note_reset(live)
     _enter(live)
     return live
 
