@@ -8,6 +8,8 @@ import hashlib
 import json
 import os
 import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from autograder import __version__
@@ -24,7 +26,22 @@ from autograder.snapshot import ContentStore, SnapshotTree, open_store, restore,
 from autograder.verdict import Outcome
 from autograder.workspace import Ran
 
-__all__ = ["Stage", "keep", "kept_at", "recall"]
+__all__ = ["Cancelled", "Onlooker", "Stage", "keep", "kept_at", "recall"]
+
+
+class Cancelled(BaseException):
+    """Whoever waited for a check has had enough. No check and no handler of errors takes it for a result."""
+
+
+@dataclass(frozen=True)
+class Onlooker:
+    """Somebody who waits for the checks that run something."""
+
+    tell: Callable[[Check, int, int], None] = lambda *_: None
+    """Is told which one runs now, the how manieth it is, and of how many."""
+    enough: Callable[[], bool] = lambda: False
+    """Is asked some times a second whether to stop."""
+
 
 _ALLOWED = {"": (), "medium": ("medium",), "basic": ("medium", "basic")}
 """Which tiers somebody accepts in words, besides those that isolate."""
@@ -65,7 +82,14 @@ class Stage:
     """
 
     def __init__(
-        self, tree: SnapshotTree, tier: str | None, *, trusted: bool, unsafe: str = "", pythons: Pythons = PLAIN
+        self,
+        tree: SnapshotTree,
+        tier: str | None,
+        *,
+        trusted: bool,
+        unsafe: str = "",
+        pythons: Pythons = PLAIN,
+        onlooker: Onlooker | None = None,
     ) -> None:
         """Be ready to put `tree` together; unless it is `trusted`, only in a tier that isolates, or in one that `unsafe` allows."""
         self.tree = tree
@@ -73,6 +97,7 @@ class Stage:
         self.trusted = trusted
         self.unsafe = unsafe
         self.pythons = pythons
+        self.onlooker = onlooker or Onlooker()
         self.missing: tuple[str, ...] = ()
         self._folder: Path | None = None
         self._place: Place | None = None
@@ -153,13 +178,23 @@ class Stage:
         return self._place
 
     def act(self, argv: tuple[str, ...], cwd: str = "") -> Ran:
-        """Run one command, from a folder of the workspace."""
+        """Run one command, from a folder of the workspace.
+
+        Raises:
+            Cancelled: the onlooker has had enough.
+            SandboxError: this machine can't run it.
+        """
         if lacking(argv[0]):
             raise SandboxError(
                 f"This machine lacks `{argv[0]}`, with which this is tried.", "Run `course index fetch`."
             )
+        enough = self.onlooker.enough
+        if enough():
+            raise Cancelled
         place = self._prepared()
-        done = self._box.run(list(argv), place, limits=Limits(wall_seconds=60), cwd=cwd)
+        done = self._box.run(list(argv), place, limits=Limits(wall_seconds=60, enough=enough), cwd=cwd)
+        if enough():
+            raise Cancelled
         return Ran(done.exit_status, done.output, done.stopped)
 
     def judge(self, outcome: Outcome) -> Outcome:
@@ -215,7 +250,8 @@ def kept_at(exercise: Exercise, one: Check, state: str, tier: str = "") -> Path:
     `tier` is that of `Stage.in_force`: what was found where nothing isolates is believed only there.
     """
     tools = f"{__version__} {_judges()} {system_python_version()} {tools_mark()} {tier}"
-    whole = f"{exercise.id} {one.name} {_source(exercise)} {state} {tools}"
+    variant = hashlib.sha256(repr([(name, sorted(row.items())) for name, row in exercise.variant.items()]).encode())
+    whole = f"{exercise.id} {one.name} {_source(exercise)} {variant.hexdigest()} {state} {tools}"
     return cache() / "acting" / hashlib.sha256(whole.encode()).hexdigest()
 
 

@@ -67,6 +67,8 @@ class Limits:
     """What may be added to the writable folders."""
     new_files: int = 50_000
     """How many files and folders may be added there."""
+    enough: Callable[[], bool] | None = None
+    """Says when whoever waits for it has had enough; asked some times a second."""
 
 
 DEFAULT_LIMITS = Limits()

@@ -134,6 +134,8 @@ class Watch:
         running, limits = self._running, self.limits
         if running is None:
             return ""
+        if limits.enough is not None and limits.enough():
+            return "stopped: nobody waits for it any more"
         proc, numbers = running.seen()
         usage = self._gauge.look(proc, numbers)
         self._used = max(usage.processor, running.fence.processor() if running.fence is not None else 0.0)
