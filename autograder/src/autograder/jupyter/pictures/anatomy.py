@@ -258,6 +258,10 @@ class Anatomy(Picture):
             found = try_without(self._workspace, self.environment, str(part))
             self.trials = {**self.trials, str(part): [asdict(one) for one in found]}
 
+    def recordings(self) -> Iterator[list[dict[str, Any]]]:
+        """Delete each part once."""
+        return ([{"part": part["path"]}] for part in self.parts)
+
     def as_text(self) -> str:
         """Give the tree as plain text, and what was tried."""
         lines = [self.environment]

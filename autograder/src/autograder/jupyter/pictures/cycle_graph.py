@@ -7,9 +7,11 @@ in a fresh Python each, as the folder is and after each move.
 from __future__ import annotations
 
 import html
+import itertools
 import json
 import secrets
 import tempfile
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -215,6 +217,19 @@ class CycleGraph(Picture):
         with self.hold_sync():
             for name, value in _shown(graph, wanted, fates).items():
                 setattr(self, name, value)
+
+    remembers = True
+
+    def recordings(self) -> Iterator[list[dict[str, Any]]]:
+        """Move each import alone, put it back, and move each two of a circle."""
+        movable = [number for number, arrow in enumerate(self.arrows) if arrow["movable"]]
+        circling = [number for number in movable if self.arrows[number]["circling"]]
+        alone: list[dict[str, Any]] = [{"arrow": number, "how": how} for number in movable for how in self.ways]
+        back: dict[str, Any] = {"back": True}
+        yield from ([one, back] for one in alone)
+        for one, two in itertools.permutations([one for one in alone if one["arrow"] in circling], 2):
+            if one["arrow"] != two["arrow"]:
+                yield [one, two, back]
 
     # ---- Without a kernel
 

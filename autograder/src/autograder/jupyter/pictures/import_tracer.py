@@ -7,6 +7,7 @@ Nothing is told that the spy has not seen; whether bytecode was used or written 
 from __future__ import annotations
 
 import html
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -45,6 +46,21 @@ class ImportTracer(Picture):
             raise UsageError("That is no question this picture knows.")
         found = trace(self._workspace, statement, start=start, folder=self.folder, pythonpath=pythonpath.strip())
         self.trace = asdict(found)
+
+    def recordings(self) -> Iterator[list[dict[str, Any]]]:
+        """Start Python in each way for the statement that is shown, asked for twice, and for some that every Python knows."""
+        first, pythonpath = self.trace["statement"], self.trace["pythonpath"]
+        others = [
+            f"{first}, {first.removeprefix('import ')}",
+            "import json",
+            "import sys",
+            "import nothing_of_the_kind",
+        ]
+        if first.startswith("import ") and self.folder:
+            others.append(f"import {self.folder.replace('/', '.')}.{first.removeprefix('import ')}")
+        for statement in (first, *others):
+            for start in self.starts:
+                yield [{"statement": statement, "start": start, "pythonpath": pythonpath}]
 
     def as_text(self) -> str:
         """Give the steps as plain text."""

@@ -7,6 +7,7 @@ All that was read stays in the page, and the notebook's file holds it as HTML wi
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,21 @@ class Picture(anywidget.AnyWidget):
                 self.problem = str(error)
             finally:
                 self.answered = number
+
+    # ---- In the web book, where no kernel lives
+
+    remembers = False
+    """Whether an answer depends on what was asked before."""
+
+    def recordings(self) -> Iterable[Sequence[dict[str, Any]]]:
+        """Give the questions whose answers the web book records: series of them, each asked of the picture as it was first shown."""
+        return ()
+
+    def begin_again(self, first: dict[str, Any]) -> None:
+        """Show again what was shown at first."""
+        with self.hold_sync():
+            for name, value in first.items():
+                setattr(self, name, value)
 
     def _on_message(self, _: Any, message: dict[str, Any], __: Any) -> None:
         question, number = message.get("ask"), message.get("number")

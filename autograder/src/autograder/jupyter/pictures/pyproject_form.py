@@ -6,6 +6,7 @@ Checking happens here at each change, building in the sandbox; all that was foun
 from __future__ import annotations
 
 import html
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -56,6 +57,13 @@ class PyprojectForm(Picture):
         self._look_at(fields)
         if question.get("build") is True:
             self.built = asdict(build(self._workspace, self.fields))
+
+    def recordings(self) -> Iterator[list[dict[str, Any]]]:
+        """Look at the fields as they are with each backend, and build them with it."""
+        for backend in self.backends:
+            fields = {**self.fields, "backend": backend}
+            yield [{"fields": fields, "build": False}]
+            yield [{"fields": fields, "build": True}]
 
     def as_text(self) -> str:
         """Give the file, what is wrong with it, and what was built."""

@@ -10,7 +10,7 @@ import html
 import json
 import secrets
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,25 @@ ACTIONS = {
 }
 REASON = "Rings until you pull the plug"
 _MOST_CLICKS = 200
+_STORIES = [
+    "same 1.0, changed 1.0, delete 1.0, same 1.0, changed 1.0, upload 1.1",
+    "changed 1.0, same 1.0, changed 1.0",
+    "yank 1.0, unyank 1.0, yank 1.0, delete 1.0, same 1.0",
+    "yank 1.0, upload 1.1, yank 1.1, unyank 1.0",
+    "delete 1.0, same 1.0, changed 1.0, upload 1.1",
+    "delete 1.0, upload 1.1, delete 1.1",
+    "unyank 1.0",
+    "upload 1.1, yank 1.1, unyank 1.1, delete 1.1, same 1.1, changed 1.1, upload 2.0",
+    "upload 1.1, delete 1.1, changed 1.1, upload 2.0",
+    "upload 1.1, same 1.1, changed 1.1",
+    "upload 1.1, changed 1.1, yank 1.1",
+    "upload 1.1, yank 1.1, upload 2.0, yank 2.0, yank 1.0",
+    "upload 1.1, yank 1.0, yank 1.1, delete 1.1",
+    "upload 1.1, upload 2.0, yank 2.0, yank 1.1, yank 1.0",
+    "upload 2.0, yank 2.0, delete 2.0, upload 1.1",
+    "upload 2.0, delete 2.0, changed 2.0",
+]
+"""What the web book records."""
 
 # Typed by nobody, so it may be longer than a client's command; it says on its last line what became of the request and of pip.
 _DRIVER = r'''
@@ -139,12 +158,32 @@ class ReleaseSimulator(Picture):
         """Begin with an empty index."""
         super().__init__()
         self._box = live.sandbox
+        self._empty()
+
+    def _empty(self) -> None:
+        """Make an empty index."""
         self._scratch = tempfile.TemporaryDirectory(prefix="wheelhouse-", ignore_cleanup_errors=True)
         top = Path(self._scratch.name)
         self._place = Place(top / "project", top / "home", top / "system", published=top / "published")
         for one in (self._place.project, self._place.home, self._place.system, top / "published"):
             one.mkdir()
         make_system(self._place.system)
+
+    remembers = True
+
+    def recordings(self) -> Iterator[list[dict[str, Any]]]:
+        """Follow the stories that the lesson tells, and whoever presses one button more."""
+        for story in _STORIES:
+            clicks = (one.split() for one in story.split(", "))
+            yield [{"do": do, "version": version} for do, version in clicks]
+
+    def begin_again(self, first: dict[str, Any]) -> None:
+        """Do on another index what was clicked at first."""
+        self._scratch.cleanup()
+        self._empty()
+        super().begin_again({**first, "clicks": [], "sent": {}})
+        for click in first["clicks"]:
+            self.ask({"do": click["do"], "version": click["version"]})
 
     def close(self) -> None:
         """Leave the page, and throw the index away."""

@@ -7,6 +7,7 @@ beside it stands what the real pip did in the sandbox.
 from __future__ import annotations
 
 import html
+from collections.abc import Iterator
 from typing import Any
 
 import traitlets
@@ -51,6 +52,12 @@ class ResolverBoard(Picture):
         if not isinstance(text, str) or not isinstance(two, bool):
             raise UsageError("That is no question this picture knows.")
         self.board = search(self._workspace, text, two=two)
+
+    def recordings(self) -> Iterator[list[dict[str, Any]]]:
+        """Search for every example, in one command and in one each."""
+        for text in dict.fromkeys((self.board["text"], *self.examples)):
+            for two in (False, True):
+                yield [{"text": text, "two": two}]
 
     def as_text(self) -> str:
         """Give commands, steps and outcome as plain text."""
