@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from autograder import acting, folder
-from autograder.acting import Stage
+from autograder.acting import Cancelled, Onlooker, Stage
 from autograder.exercise import Exercise
 from autograder.folder import index
 from autograder.runner import evaluate
@@ -49,6 +50,26 @@ def test_no_check_meets_what_another_left(labs: Path, tmp_path: Path) -> None:
     assert "plates" not in after.output
     assert "mine" not in after.output
     assert "No module named" in after.output
+
+
+def test_whoever_waits_is_told_and_may_end_it(labs: Path, draft: Exercise) -> None:
+    """Each check that runs something is named before it runs, with its number; enough ends the running command, and leaves no result."""
+    told: list[tuple[str, int, int]] = []
+    seen: list[float] = []
+
+    def enough() -> bool:
+        seen.append(time.monotonic())
+        return len(seen) > 3
+
+    never_seen = snapshot_of(draft, f"cups {uuid.uuid4()}")
+    evaluate(draft, never_seen, onlooker=Onlooker(lambda one, n, of: told.append((one.name, n, of))))
+    with (
+        Stage(snapshot_of(draft, "cups"), None, trusted=True, onlooker=Onlooker(enough=enough)) as stage,
+        pytest.raises(Cancelled),
+    ):
+        stage.act(("sleep", "600"))
+
+    assert told == [("label_says_cups", 1, 2), ("each_check_waits", 2, 2)]
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,20 @@ def test_a_removed_snapshot_is_written_again(begun: Begun, tmp_path: Path) -> No
     assert written.is_file()
 
 
+def test_another_kernels_older_snapshot_is_replaced(begun: Begun, tmp_path: Path) -> None:
+    """Two notebooks on one exercise write the same file: what isn't the present state is put right at the next look."""
+    live = begun(find_exercise("06"))
+    live.submit_to = tmp_path
+    check_live(live)
+    written = tmp_path / "06-virtual-environments.snapshot"
+    present = written.read_bytes()
+    written.write_bytes(b"an older one")
+
+    check_live(live)
+
+    assert written.read_bytes() == present
+
+
 @pytest.mark.parametrize("data", [b"", b"PK", b"no zip at all", b"\0" * 1000])
 def test_garbage_is_refused_in_one_sentence(data: bytes) -> None:
     """Whatever was submitted under a snapshot's name, the grader goes on."""
