@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NoReturn
 
-from autograder import __version__, grade_commands, index_commands
+from autograder import __version__, grade_commands, index_commands, progress_commands
 from autograder.exceptions import CourseError, UsageError
 
 if TYPE_CHECKING:
@@ -32,22 +32,6 @@ __all__ = ["main"]
 
 def _say(text: str = "") -> None:
     print(text, flush=True)
-
-
-def _list(_: argparse.Namespace) -> int:
-    from autograder.progress import continue_with, steps
-
-    found = steps()
-    for step in found:
-        exercise = step.exercise
-        _say(f"{exercise.id:28} {exercise.title:44} {exercise.minutes:3} min   {step.state}")
-    onward = continue_with(found)
-    if onward is None:
-        _say("All is done.")
-    else:
-        verb = "shell" if onward.score is not None else "begin"
-        _say(f"Go on with `course {verb} {onward.exercise.number:02}`.")
-    return 0
 
 
 def _begin(arguments: argparse.Namespace) -> int:
@@ -299,7 +283,7 @@ def _parser() -> argparse.ArgumentParser:
     def exercise(one: argparse.ArgumentParser, *, count: Literal["?"] | None = None) -> None:
         one.add_argument("exercise", metavar="EX", nargs=count, help="a number, an id, or any part of it only one has")
 
-    add("list", _list, "list the exercises, with your progress", "course list")
+    progress_commands.add_commands(add)
     exercise(add("begin", _begin, "make an exercise's workspace, or open it again", "course begin 06"))
     one = add("reset", _reset, "put a workspace back to its start", "course reset 06")
     exercise(one)
