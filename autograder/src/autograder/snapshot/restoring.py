@@ -1,7 +1,8 @@
 """Put a workspace's state back into a folder of this disk, so that acting checks can run something in it.
 
 The state is a learner's, and may be hostile. Into an empty folder go first the folders, then the files, the links last:
-so nothing is ever written through a link. An interpreter of the learner's is never restored: in its place stands a link to the system Python.
+so nothing is ever written through a link. An interpreter of the learner's is never restored: in its place stands a link to the system Python
+(but `exact`, for the learner's own machine, where links stay as they were).
 Nothing that is written is shared with anything outside the folder: whoever runs in it may write to all of it, in place.
 """
 
@@ -50,6 +51,7 @@ def restore(
     python_home: str | None = None,
     store: _Store | None = None,
     sealed: bool = False,
+    exact: bool = False,
 ) -> tuple[str, ...]:
     """Write a tree into `folder`, which must be empty, and give the paths of files whose content isn't known.
 
@@ -57,6 +59,7 @@ def restore(
     environments are moved there: first lines of scripts, pyvenv.cfg, activate scripts, `.pth` files and links.
     `store` gives the content of known files quickly. With `sealed` nothing is put back that Python would run or obey by itself,
     before the program it was started for: `sitecustomize`, lines of code in `.pth` files, another `home`.
+    With `exact` the learner goes on working in it: links stay as they were, broken ones too, and no two names share a file.
 
     Raises:
         SandboxError: the folder isn't empty, or this disk can't hold the tree.
@@ -65,7 +68,7 @@ def restore(
         if any(folder.iterdir()):
             raise SandboxError(f"A workspace can only be restored into an empty folder, and {folder} isn't.")
         return _Restoration(
-            tree, folder, facts, root or facts.root, python_home or facts.python_home, store, sealed=sealed
+            tree, folder, facts, root or facts.root, python_home or facts.python_home, store, sealed=sealed, exact=exact
         ).write()
     except OSError as error:
         raise SandboxError(
@@ -114,6 +117,7 @@ class _Restoration:
         store: _Store | None,
         *,
         sealed: bool,
+        exact: bool,
     ) -> None:
         self.tree = tree
         self.folder = str(folder)
@@ -121,6 +125,7 @@ class _Restoration:
         self.python_home = python_home
         self.store = store
         self.sealed = sealed
+        self.exact = exact
         self.moves = {
             old: new for old, new in ((facts.python_home, python_home), (str(facts.root), str(root))) if old != new
         }
@@ -160,9 +165,19 @@ class _Restoration:
         bins |= {resolve(self.tree, join(one, "bin")) for one in self.environments}
         for path, node in list(self.nodes.items()):
             where, _, name = path.rpartition("/")
-            if where in bins and node.kind != "folder" and _INTERPRETER.fullmatch(name):
+            if where in bins and node.kind != "folder" and _INTERPRETER.fullmatch(name) and not self._stays(path, node):
                 del self.nodes[path]
                 self.interpreters.append(path)
+
+    def _stays(self, path: str, node: Node) -> bool:
+        """Say whether an interpreter is put back as it was: a link, or a small file; a binary doesn't travel."""
+        if not self.exact or node.kind == "link":
+            return self.exact
+        try:
+            self.tree.read(path, 1)
+        except FileNotFoundError:
+            return False
+        return True
 
     @staticmethod
     def _starts_by_itself(path: str, node: Node) -> bool:
@@ -185,7 +200,8 @@ class _Restoration:
     def _write_file(self, path: str, node: Node) -> bool:
         place = f"{self.folder}/{path}"
         known = self.store is not None and node.sha256 in self.store
-        if known and not node.executable and not path.endswith((".pth", "pyvenv.cfg")) and "/site-packages/" in path:
+        shared = known and not self.exact
+        if shared and not node.executable and not path.endswith((".pth", "pyvenv.cfg")) and "/site-packages/" in path:
             first = self.written.setdefault(node.sha256, place)
             # the same file of several environments: installers replace such files, and never write into them
             if first is not place:
