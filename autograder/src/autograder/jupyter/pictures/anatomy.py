@@ -259,8 +259,8 @@ class Anatomy(Picture):
             self.trials = {**self.trials, str(part): [asdict(one) for one in found]}
 
     def recordings(self) -> Iterator[list[dict[str, Any]]]:
-        """Delete each part once."""
-        return ([{"part": part["path"]}] for part in self.parts)
+        """Delete each part once, but for the files that only say what a distribution is."""
+        return ([{"part": part["path"]}] for part in self.parts if ".dist-info/" not in part["path"])
 
     def as_text(self) -> str:
         """Give the tree as plain text, and what was tried."""
