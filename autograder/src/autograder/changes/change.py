@@ -96,6 +96,8 @@ class Step:
     changes: tuple[Change, ...] = field(default=())
     more: int = 0
     """How many changes are not listed."""
+    stopped: str = ""
+    """The bound that ended the shell itself, in words; what ran then is not known by name."""
 
     @property
     def by_nobody(self) -> bool:
@@ -104,7 +106,7 @@ class Step:
 
     def as_json(self) -> dict[str, Any]:
         """Give it for `json`."""
-        told = {key: value for key, value in asdict(self).items() if key != "changes"}
+        told = {key: value for key, value in asdict(self).items() if key != "changes" and (key != "stopped" or value)}
         return {**told, "changes": [change.as_json() for change in self.changes]}
 
     @classmethod
@@ -121,6 +123,7 @@ class Step:
                 seconds=None if seconds is None else float(seconds),
                 changes=tuple(one for one in map(_change, told["changes"]) if one is not None),
                 more=int(told.get("more", 0)),
+                stopped=str(told.get("stopped", "")),
             )
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
             return None

@@ -110,10 +110,11 @@ def _site(live: LiveWorkspace, prefix: str, site: _Site, before: Listing, after:
     config = site.found.get(f"{prefix}pyvenv.cfg")
     made = config is not None and config[0] is None
     if config is not None and config[1] is None:
-        yield Change(site.area, "environment", "removed", site.where, site.where, count=len(site.found))
+        yield Change(site.area, "environment", "removed", site.where, site.where, count=_number_of_files(site))
         return
     if made:
-        yield Change(site.area, "environment", "added", site.where, site.where, after=_python_of(live, prefix))
+        count, python = _number_of_files(site), _python_of(live, prefix)
+        yield Change(site.area, "environment", "added", site.where, site.where, after=python, count=count)
     elif config is not None:
         again = f"{prefix}bin/activate" in site.found
         note = "made again" if again else "`pyvenv.cfg` was written"
@@ -126,6 +127,10 @@ def _site(live: LiveWorkspace, prefix: str, site: _Site, before: Listing, after:
     yield from _startup(prefix, site, quiet=made)
     if not distributions and not made:
         yield from _by_hand(prefix, site, after)
+
+
+def _number_of_files(site: _Site) -> int:
+    return sum(not _is_folder(pair) for pair in site.found.values())
 
 
 def _python_of(live: LiveWorkspace, prefix: str) -> str:

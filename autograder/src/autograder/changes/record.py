@@ -29,7 +29,7 @@ from autograder.folder import LiveWorkspace, undisturbed
 from autograder.sandbox.prompts import Prompt
 from autograder.sandbox.redaction import redact
 
-__all__ = ["Observer", "last", "signal_file", "typed_after"]
+__all__ = ["Observer", "last", "record_file", "signal_file", "typed_after"]
 
 MOST_BYTES = 1_000_000
 MOST_CHANGES = 100
@@ -45,6 +45,11 @@ def _folder(live: LiveWorkspace) -> Path:
 def signal_file(live: LiveWorkspace) -> Path:
     """Give the file whose time changes whenever a prompt returns; it need not be there yet."""
     return _folder(live) / "prompt"
+
+
+def record_file(live: LiveWorkspace) -> Path:
+    """Give the file of the commands, one JSON line each; it need not be there yet."""
+    return _folder(live) / "commands.jsonl"
 
 
 @contextlib.contextmanager
@@ -135,7 +140,7 @@ class Observer:
                 changes = compare(live, before, after, part) if part else []
                 if prompt is not None:
                     changes += self._of_shell(prompt)
-                if changes or (prompt is not None and prompt.command):
+                if changes or (prompt is not None and (prompt.command or prompt.stopped)):
                     steps.append(self._step(prompt, changes))
             if steps:
                 self._append(steps)
@@ -148,12 +153,12 @@ class Observer:
         before, now = self._variables, {**prompt.variables, "PWD": prompt.cwd}
         self._variables = now
         if before is None or not prompt.variables:
-            return []
+            return []  # the first prompt; or the shell is no more, and all that was in it
         home = prompt.variables.get("HOME", "/home/learner")
         return list(compare_variables(before, now, root=self._live.root, home=home))
 
     def _step(self, prompt: Prompt | None, changes: list[Change]) -> Step:
-        known = prompt is not None and bool(prompt.command)
+        known = prompt is not None and bool(prompt.command or prompt.stopped)
         now = time.time()
         began, ended = (prompt.began, prompt.ended) if prompt else (None, None)
         return Step(
@@ -165,10 +170,11 @@ class Observer:
             seconds=round(ended - began, 3) if began is not None and ended is not None and ended >= began else None,
             changes=tuple(changes[:MOST_CHANGES]),
             more=max(0, len(changes) - MOST_CHANGES),
+            stopped=prompt.stopped if prompt else "",
         )
 
     def _append(self, steps: list[Step]) -> None:
-        target = _folder(self._live) / "commands.jsonl"
+        target = record_file(self._live)
         lines = "".join(json.dumps(step.as_json()) + "\n" for step in steps)
         descriptor = os.open(target, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
         with os.fdopen(descriptor, "ab") as file:
@@ -226,7 +232,7 @@ def _moment(path: str, pair: tuple[Stamp | None, Stamp | None], after: Listing) 
 def _read(live: LiveWorkspace) -> list[Step]:
     """Read the record since the workspace was begun or started over, oldest first."""
     try:
-        with (_folder(live) / "commands.jsonl").open("rb") as file:
+        with record_file(live).open("rb") as file:
             data = file.read(2 * MOST_BYTES)
         since = live.made / 1e9
     except OSError:
@@ -280,7 +286,7 @@ def last(live: LiveWorkspace, count: int = 1) -> list[Step]:
 def typed_after(live: LiveWorkspace, moment: float) -> list[float]:
     """Say when each command that was typed after a moment had ended, oldest first, in seconds since 1970; a thousand at most."""
     try:
-        with (_folder(live) / "commands.jsonl").open("rb") as file:
+        with record_file(live).open("rb") as file:
             lines = file.read(2 * MOST_BYTES).splitlines()
     except OSError:
         return []

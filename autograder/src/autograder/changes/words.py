@@ -10,11 +10,12 @@ import html
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from autograder.changes.change import OUTSIDE, Area, Change, Step
 
-__all__ = ["as_html", "as_text"]
+__all__ = ["as_html", "as_rows", "as_text"]
 
 _COLOURS = {"+": "32", "-": "31", "~": "33", "!": "1;33", "·": "2"}
 _MOST_LINES = 14
@@ -83,9 +84,8 @@ def _line(one: Change) -> _Line:
     sign = _SIGNS[one.change]
     if one.kind == "environment":
         word = {"added": "made", "removed": "removed", "changed": "rewritten"}[one.change]
-        return _Line(
-            sign, word, f"environment {one.name}", ", ".join(filter(None, (one.after and f"of {one.after}", one.note)))
-        )
+        told = (f"of {one.after}" if one.after else "", _files(one.count) if one.count else "", one.note)
+        return _Line(sign, word, f"environment {one.name}", ", ".join(filter(None, told)))
     if one.kind == "distribution":
         if one.change == "changed" and one.before != one.after:
             return _Line(sign, "replaced", f"{one.name} {one.before} → {one.after}", one.note)
@@ -159,7 +159,23 @@ def _caches(step: Step) -> str:
     return f"({'; '.join(parts)}: harmless, it only saves the next download)" if parts else ""
 
 
+_MEANINGS = {
+    126: "it was found but could not be executed",
+    127: "there is no such command",
+    130: "it was interrupted with Ctrl-C",
+    137: "it was killed: by hand, or because it took too much memory",
+    139: "it crashed: it reached for memory that isn't its own",
+    143: "it was asked to end",
+    152: "it was stopped: it took more processor time than a command may",
+    153: "it was stopped: a file grew larger than one may",
+}
+"""What shells mean by a few exit statuses: 128 + the number of the signal that ended the command."""
+
+
 def _heading(step: Step) -> str:
+    if step.stopped:
+        why = step.stopped.removeprefix("stopped: ")
+        return f"This shell was ended, and all that ran in it: {why}. Your files are still there."
     if step.source == "now":
         return "Since then, without a command in a shell of the course (an editor, perhaps):"
     if step.by_nobody:
@@ -171,10 +187,54 @@ def _heading(step: Step) -> str:
 
 
 def _ending(step: Step) -> str:
-    if step.by_nobody:
+    if step.by_nobody or step.stopped:
         return ""
     took = f", after {step.seconds:.1f} s" if step.seconds is not None and step.seconds >= 0.1 else ""
-    return f"exit status {step.status}{took}: it {'failed' if step.status else 'worked'}"
+    meaning = _MEANINGS.get(step.status, "it failed") if step.status else "it worked"
+    return f"exit status {step.status}{took}: {meaning}"
+
+
+def as_rows(step: Step) -> dict[str, Any]:
+    """Give a step for a page that draws it itself: all that is said of it, as texts that are safe to show, and nothing but JSON."""
+    sections = list(_sections(step))
+    ending = _ending(step)
+    return {
+        "key": f"{step.at:.3f} {step.source}",
+        "command": "" if step.by_nobody or step.stopped else _clean_lines(_heading(step).removeprefix("$ ")),
+        "heading": _clean_lines(_heading(step)) if step.by_nobody or step.stopped else "",
+        "ending": ending,
+        "failed": bool(step.status),
+        "outside": sum(len(one.lines) for one in sections if one.outside),
+        "gist": _gist(sections) + (f", and {step.more} changes more" if step.more else ""),
+        "sections": [
+            {
+                "heading": _clean(one.heading),
+                "place": "outside" if one.outside else "shell" if one.heading == _HEADINGS["shell"] else "project",
+                "lines": [asdict(_clean_line(line)) for line in one.lines],
+                "advice": one.advice,
+            }
+            for one in sections
+        ],
+        "more": step.more,
+        "quiet": _clean(_caches(step)),
+    }
+
+
+def _gist(sections: Sequence[_Section]) -> str:
+    """Say in a few words what a step changed, what lies outside first."""
+    if not sections:
+        return "nothing changed"
+    lines = [line for section in sections for line in section.lines]
+    told = [f"{line.word} {_clean(line.text)}" for line in lines[:2]]
+    return ", ".join([*told, *([f"and {len(lines) - 2} more"] if len(lines) > 2 else [])])
+
+
+def _clean_line(line: _Line) -> _Line:
+    return _Line(line.sign, line.word, _clean(line.text), _clean(line.note), tuple(map(_clean, line.below)))
+
+
+def _clean_lines(text: str) -> str:
+    return "\n".join(map(_clean, text.split("\n")))
 
 
 class _Paint:
@@ -231,7 +291,7 @@ def as_html(steps: Sequence[Step]) -> str:
 
 
 def _escape(text: str) -> str:
-    return html.escape("\n".join(map(_clean, text.split("\n"))), quote=True)
+    return html.escape(_clean_lines(text), quote=True)
 
 
 def _with_code(sentence: str) -> str:
@@ -244,7 +304,7 @@ def _step_html(step: Step) -> str:
     heading = _heading(step)
     title = (
         f"<p><strong>{_escape(heading)}</strong></p>"
-        if step.by_nobody
+        if step.by_nobody or step.stopped
         else f"<p><code style='white-space:pre-wrap'>{_escape(heading)}</code> ({ending})</p>"
     )
     parts = []

@@ -49,6 +49,8 @@ class Prompt:
     ended: float | None = None
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)
     """What is exported: environment variables of the next command."""
+    stopped: str = ""
+    """The bound that ended the shell itself, as a sentence: then no prompt returned, and none will."""
 
 
 Hear = Callable[[Sequence[Prompt]], None]
