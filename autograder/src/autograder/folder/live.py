@@ -33,11 +33,13 @@ __all__ = [
     "explained",
     "index",
     "load",
+    "lock_of",
     "locked",
     "open_workspace",
     "read_record",
     "sandbox",
     "set_current",
+    "settle_arrival",
     "submit_folder",
     "undisturbed",
 ]
@@ -196,6 +198,7 @@ def read_record(name: str) -> dict[str, Any] | None:
 
 def load(name: str, exercise: Exercise | None) -> LiveWorkspace | None:
     """Open a workspace; None if it was not begun, or not finished."""
+    settle_arrival(name)
     record = read_record(name)
     if record is None or not (labs() / name).is_dir():
         return None
@@ -215,13 +218,39 @@ def load(name: str, exercise: Exercise | None) -> LiveWorkspace | None:
 @contextlib.contextmanager
 def locked(name: str) -> Iterator[None]:
     """Let only one process at a time make or replace a workspace: a notebook and a terminal may begin together."""
-    state = labs() / ".wheelhouse" / name
-    with explained():
-        state.mkdir(parents=True, exist_ok=True)
-        lock = (state / "lock").open("w")
-    with lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+    while True:
+        settle_arrival(name)
+        with explained():
+            lock_of(name).parent.mkdir(parents=True, exist_ok=True)
+            lock = lock_of(name).open("w")
+        with lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not _arriving(name):  # else somebody was killed between the two
+                yield
+                return
+
+
+def lock_of(name: str) -> Path:
+    """Give the file which `locked` and `undisturbed` lock."""
+    return labs() / ".wheelhouse" / name / "lock"
+
+
+def _arriving(name: str) -> bool:
+    try:
+        said = json.loads((labs() / ".wheelhouse" / "arriving.json").read_bytes())
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError):
+        return True
+    return not isinstance(said, dict) or name in said.get("names", (name,))
+
+
+def settle_arrival(name: str) -> None:
+    """See to it that no import stands half done in a workspace: see `autograder.folder.arriving`."""
+    if _arriving(name):
+        from autograder.folder.arriving import finish
+
+        finish(name)
 
 
 @contextlib.contextmanager
@@ -231,6 +260,7 @@ def undisturbed(live: LiveWorkspace) -> Iterator[None]:
     Raises:
         UsageError: the workspace is gone, before or after.
     """
+    settle_arrival(live.name)
     with contextlib.ExitStack() as stack:
         with contextlib.suppress(OSError):
             lock = stack.enter_context((live.state / "lock").open())
