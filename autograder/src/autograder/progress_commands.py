@@ -7,8 +7,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import sys
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Protocol
+
+from autograder.exceptions import CourseError, UsageError
 
 __all__ = ["add_commands"]
 
@@ -27,10 +33,23 @@ def add_commands(add: _Add) -> None:
     """Add the commands to `course`."""
     one = add("list", _list, "list lessons and exercises, with your progress", "course list")
     one.add_argument("--json", action="store_true", help="for programs")
+    _add_report(add)
+    one = add("export", _export, "put all your progress into one small file", "course export my-progress.wheelhouse")
+    one.add_argument("file", metavar="FILE", type=Path, nargs="?", default=Path("my-progress.wheelhouse"))
+    one.add_argument("-y", "--yes", action="store_true", help="replace a file of that name")
+    one = add(
+        "import", _import, "go on here with progress from another machine", "course import my-progress.wheelhouse"
+    )
+    one.add_argument("file", metavar="FILE", type=Path)
+    one.add_argument("-y", "--yes", action="store_true", help="don't ask: what is here already is moved aside")
 
 
 def _say(text: str = "") -> None:
     print(text, flush=True)
+
+
+def _note(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 # --- course list
@@ -58,3 +77,156 @@ def _list(arguments: argparse.Namespace) -> int:
     else:
         _say(listing(found, onward))
     return 0
+
+
+# --- course export, course import
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    from autograder.progress.carrying import export_to
+
+    size = export_to(arguments.file, replace=arguments.yes)
+    _say(f"Your progress is in {arguments.file}, {max(1, round(size / 1000))} kB.")
+    _say(f"Take that file along. Where you go on: `course import {arguments.file.name}`.")
+    return 0
+
+
+def _import(arguments: argparse.Namespace) -> int:
+    from autograder.progress.carrying import bring_back, opened, read_file, to_replace
+
+    carried = opened(read_file(arguments.file))
+    begun = to_replace(carried)
+    if begun and not arguments.yes:
+        names = ", ".join(f"{exercise.number:02}" for exercise in begun)
+        told = f"Begun here already: {names}. What is in the file takes its place; what is here is moved aside, not deleted."
+        if not sys.stdin.isatty():
+            raise UsageError(told, "Run the command with --yes if you want that. Nothing was changed.")
+        _say(told)
+        if input("Go on? [y/N] ").strip().lower() not in ("y", "yes"):
+            _say("Nothing was changed.")
+            return 1
+    arrived = bring_back(carried)
+    for line in arrived.sentences:
+        _say(line)
+    if carried.current:
+        _say(f"Go on with `course shell {carried.current[:2]}`.")
+    return 0
+
+
+# --- course report
+
+
+def _add_report(add: _Add) -> None:
+    one = add(
+        "report",
+        _report,
+        "tell how far you are, where it is stuck, and how long it took; for you, an instructor, a manager",
+        "course report --html report.html",
+    )
+    what = one.add_mutually_exclusive_group()
+    what.add_argument("--class", dest="folder", metavar="FOLDER", help="tell of all whose records lie there")
+    what.add_argument(
+        "--record", metavar="FILE", help="check everything, and write a record which anyone can grade again"
+    )
+    what.add_argument("--verify", metavar="FILE", help="grade a record again, and say whether it comes to the same")
+    one.add_argument("--html", metavar="FILE", help="write a page that needs no network, for a browser or for paper")
+    one.add_argument("--csv", metavar="FILE", help="with --class: write a row for each learner and task")
+    one.add_argument("--json", action="store_true", help="for programs")
+    one.add_argument("--name", help="what the learner is called in it (default: WHEELHOUSE_LEARNER, or JupyterHub's)")
+    for tier in ("medium", "basic"):
+        one.add_argument(
+            f"--unsafe-{tier}",
+            dest="unsafe",
+            action="store_const",
+            const=tier,
+            default="",
+            help=f"with --verify: run a record's programs even if only the {tier} sandbox works: only if you trust them",
+        )
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    if arguments.csv and not arguments.folder:
+        raise UsageError("`--csv` is for a class.", "Run `course report --class FOLDER --csv FILE`.")
+    if arguments.unsafe and not arguments.verify:
+        raise UsageError(f"`--unsafe-{arguments.unsafe}` is for grading a record again.", "Add `--verify FILE`.")
+    if arguments.record:
+        return _record(arguments)
+    if arguments.verify:
+        return _verify(arguments)
+    return _own(arguments)
+
+
+def _own(arguments: argparse.Namespace) -> int:
+    from autograder.progress.account import here
+    from autograder.progress.text import report_as_text
+
+    account = here(arguments.name)
+    if arguments.json:
+        _say(json.dumps(account.as_json(), indent=1, ensure_ascii=False))
+    else:
+        _say(report_as_text(account))
+    return 0
+
+
+def _record(arguments: argparse.Namespace) -> int:
+    from autograder.progress.record import account_of, make_record, read_record
+    from autograder.progress.text import count, summary
+
+    data = make_record(arguments.name, say=_note)
+    record = read_record(data)
+    _write(Path(arguments.record), data)
+    account = account_of(record)
+    _say(f"{account.name}: {', '.join(summary(account))}.")
+    _say(f"{arguments.record} holds {count(len(record.parts), 'exercise')} in {len(data):,} bytes.")
+    _say(f"SHA-256 {record.digest}")
+    _say(f"Whoever has the course can grade it again: `course report --verify {Path(arguments.record).name}`.")
+    return 0
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    from autograder.progress.envelope import read_bounded
+    from autograder.progress.record import account_of, read_record, verify
+    from autograder.progress.text import regraded_as_text
+
+    record = read_record(read_bounded(Path(arguments.verify)))
+    found = verify(record, unsafe=arguments.unsafe, say=_note)
+    fresh = {one.exercise: one.verdict for one in found if one.verdict is not None}
+    account = account_of(record, arguments.verify, fresh)
+    if arguments.json:
+        rows = [
+            {
+                "exercise": one.exercise,
+                "result": one.result,
+                "says": one.says,
+                "recorded": one.recorded,
+                "score": one.verdict.score if one.verdict is not None else None,
+                "points": one.verdict.exercise.points if one.verdict is not None else None,
+            }
+            for one in found
+        ]
+        told = {"format": "wheelhouse-verified-record", "version": 1, "digest": record.digest}
+        _say(json.dumps({**told, "learner": record.who, "exercises": rows}, indent=1, ensure_ascii=False))
+    else:
+        _say(regraded_as_text(account, found, record.digest))
+    results = {one.result for one in found}
+    return 3 if "error" in results else 1 if results - {"equal"} else 0
+
+
+def _write(target: Path, data: bytes) -> None:
+    """Write a file whole or not at all."""
+    try:
+        with tempfile.NamedTemporaryFile("wb", dir=target.parent, prefix=f".{target.name}-", delete=False) as file:
+            try:
+                file.write(data)
+                file.flush()
+                umask = os.umask(0)
+                os.umask(umask)
+                Path(file.name).chmod(0o666 & ~umask)
+                Path(file.name).replace(target)
+            except BaseException:
+                Path(file.name).unlink(missing_ok=True)
+                raise
+    except OSError as error:
+        raise CourseError(
+            f"{target} can't be written: {error.strerror or error}.", "Name a file in a folder you may write to."
+        ) from error

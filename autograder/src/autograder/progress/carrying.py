@@ -162,6 +162,17 @@ class Arrived:
     pages: tuple[str, ...] = ()
     """Notebooks into which the learner's cells were put."""
 
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """Say all of it, in Markdown."""
+        told = [f"{one.number:02} is back: {one.title}." for one in self.exercises]
+        if self.pages:
+            told.append(f"What you had written into notebooks is back in {_listed(self.pages)}.")
+        if self.aside is not None:
+            told.append(f"What was here before lies in {self.aside}.")
+            told.append("A shell that is open still stands in the old workspace: close it, and open a new one.")
+        return (*told, *self.notices)
+
 
 def opened(data: bytes) -> Carried:
     """Read a progress file, which anybody may have written; nothing is changed.
