@@ -32,7 +32,7 @@ default-libmysqlclient-dev dpkg-dev file g++ gcc imagemagick libbz2-dev libc6-de
 libffi-dev libgdbm-dev libglib2.0-dev libgmp-dev libjpeg-dev libkrb5-dev liblzma-dev libmagickcore-dev libmagickwand-dev
 libmaxminddb-dev libncurses-dev libpng-dev libpq-dev libreadline-dev libsqlite3-dev libssl-dev libtool libwebp-dev libxml2-dev
 libxslt1-dev libyaml-dev make patch unzip xz-utils zlib1g-dev python3
-""".split()
+"""
 _PLAIN = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "HOME": "/root"}
 _APT = {**_PLAIN, "DEBIAN_FRONTEND": "noninteractive"}
 
@@ -93,7 +93,7 @@ jupyter-offlinenotebook jupyter-resource-usage jupyter_client jupyter_core jupyt
 jupyter_server_terminals jupyterlab jupyterlab_server jupyterlab_widgets mistune nbclient nbformat notebook notebook-shim oauthlib
 packaging pamela pip prometheus_client psutil pydantic pygments pyyaml pyzmq referencing requests setuptools sqlalchemy terminado
 tornado traitlets urllib3 wheel widgetsnbextension
-""".split()
+"""
 _RENAMED = {"jupyterhub-base": "jupyterhub", "nbconvert-core": "nbconvert"}
 
 
@@ -110,7 +110,7 @@ def pins(lock: str) -> list[str]:
     found = set()
     for line in lock.splitlines():
         match = re.search(r"/(?:noarch|linux-64)/([^/]+?)-(\d[^-]*)-[^-/]+\.(?:conda|tar\.bz2)", line)
-        if match and (match[1] in _WANTED or match[1] in _RENAMED):
+        if match and (match[1] in _WANTED.split() or match[1] in _RENAMED):
             found.add(f"{_RENAMED.get(match[1], match[1])}=={match[2]}")
     return sorted(found)
 
@@ -150,7 +150,9 @@ def ubuntu(base_image: str, way: Way, mirror: str = "") -> Base:
     Raises `CannotRunHere` where neither can.
     """
     if os.geteuid() != 0 or not shutil.which("debootstrap"):
-        raise CannotRunHere("A base image can only be made by root and with debootstrap (`apt-get install debootstrap`).")
+        raise CannotRunHere(
+            "A base image can only be made by root and with debootstrap (`apt-get install debootstrap`)."
+        )
     tag = base_image.rpartition(":")[2]
     release = _RELEASES.get(tag)
     if release is None:
@@ -168,8 +170,18 @@ def ubuntu(base_image: str, way: Way, mirror: str = "") -> Base:
 def _bootstrapped(release: str, mirror: str, script: list[str], more: str, name: str, way: Way) -> Base:
     def bare(folder: Path) -> None:
         print(f"Fetching an empty {release} (once) …", flush=True)
-        trusted = [] if not script or Path("/usr/share/keyrings/ubuntu-archive-keyring.gpg").exists() else ["--no-check-gpg"]
-        command = ["debootstrap", "--variant=minbase", *trusted, "--include=ca-certificates", release, str(folder), mirror]
+        trusted = (
+            [] if not script or Path("/usr/share/keyrings/ubuntu-archive-keyring.gpg").exists() else ["--no-check-gpg"]
+        )
+        command = [
+            "debootstrap",
+            "--variant=minbase",
+            *trusted,
+            "--include=ca-certificates",
+            release,
+            str(folder),
+            mirror,
+        ]
         done = subprocess.run([*command, *script], capture_output=True, text=True, check=False)
         if done.returncode:
             raise CannotRunHere(f"debootstrap ended with {done.returncode}: {done.stdout[-300:]}")
@@ -180,7 +192,7 @@ def _bootstrapped(release: str, mirror: str, script: list[str], more: str, name:
 
     def full(folder: Path) -> None:
         print("Installing what buildpack-deps has (once) …", flush=True)
-        words = f"apt-get -qq update && apt-get -qq install --yes --no-install-recommends {' '.join(_BUILDPACK_DEPS)} >/dev/null"
+        words = f"apt-get -qq update && apt-get -qq install --yes --no-install-recommends {' '.join(_BUILDPACK_DEPS.split())} >/dev/null"
         clean = "apt-get -qq clean && rm -rf /var/lib/apt/lists/*"
         _inside([empty], folder, f"{_SOURCES}\n{words}\n{clean}", {"more": more}, way)
 

@@ -47,11 +47,13 @@ def mounted(layers: Sequence[Path], upper: Path, at: Path, work: Path) -> Iterat
 
 @dataclass
 class Way:
-    """This machine's way to its indexes, for the time of a build: files in `HIDDEN`, variables which name them."""
+    """The way of this machine to its indexes, for the time of a build: files in `HIDDEN`, variables which name them."""
 
     folder: Path
     variables: dict[str, str] = field(default_factory=dict)
     words: list[str] = field(default_factory=list)
+    shown: list[Path] = field(default_factory=list)
+    """Folders of this machine that are shown under their own paths."""
 
     @classmethod
     def of(cls, reach: Reach, folder: Path) -> Way:
@@ -74,7 +76,8 @@ class Way:
                 way.words += ["--ro-bind", str(folder / name), f"{HIDDEN}/{name}"]
         for name in ("/etc/resolv.conf", "/etc/hosts"):
             way.words += ["--ro-bind", name, name]
-        for path in reach.folders:
+        way.shown = reach.folders
+        for path in way.shown:
             way.words += ["--ro-bind", str(path), str(path)]
         return way
 
@@ -93,12 +96,13 @@ def container(
     inside = [*command]
     if profile:
         inside = ["/usr/bin/python3", "-I", "-S", f"{HIDDEN}/pods.py", profile, "--uid", str(uid), "--", *command]
+    shared = "/dev/shm"  # noqa: S108
     return [
         *("/usr/bin/bwrap", "--die-with-parent", "--bind", str(root), "/"),
-        *("--dev", "/dev", "--tmpfs", "/dev/shm", "--proc", "/proc", "--tmpfs", HIDDEN),
+        *("--dev", "/dev", "--tmpfs", shared, "--proc", "/proc", "--tmpfs", HIDDEN),
         *("--ro-bind", str(PODS), f"{HIDDEN}/pods.py"),
         *more,
-        *("--chmod", "1777", "/dev/shm"),
+        *("--chmod", "1777", shared),
         *("--unshare-pid", "--unshare-ipc", "--unshare-uts", "--hostname", "jupyter-wheelhouse"),
         *([] if network else ["--unshare-net"]),
         *("--cap-add", "ALL", "--chdir", folder, "--"),

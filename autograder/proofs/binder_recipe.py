@@ -114,7 +114,7 @@ def environment(folder: Path) -> Path:
     python = folder / "bin" / "python"
     if not python.exists():
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-    command = [python, "-m", "pip", "install", "--quiet", "--upgrade", "jupyter-repo2docker"]
+    command = [str(python), "-m", "pip", "install", "--quiet", "--upgrade", "jupyter-repo2docker"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode and not list(folder.glob("lib/*/site-packages/repo2docker")):
         raise CannotRunHere(f"pip can't install jupyter-repo2docker here: {done.stderr[-500:]}")
@@ -123,7 +123,7 @@ def environment(folder: Path) -> Path:
 
 def ask(python: Path, clone: Path) -> Recipe:
     """Ask about a clone.  Raises `CannotRunHere` where repo2docker refuses it."""
-    command = [python, "-c", _QUESTION, USER, str(UID)]
+    command = [str(python), "-c", _QUESTION, USER, str(UID)]
     done = subprocess.run(command, cwd=clone, capture_output=True, text=True, check=False)
     if done.returncode:
         raise CannotRunHere(f"repo2docker refuses this repository: {done.stderr[-800:]}")
