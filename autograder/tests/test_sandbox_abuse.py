@@ -228,7 +228,7 @@ def test_what_a_learner_destroys_is_made_again(sandbox: Sandbox, place: Place, s
     version = executable_name().removeprefix("python")
     commands = {"pip", "pip3", f"pip{version}", "python", "python3", f"python{version}"}
     there = set(done.output.splitlines()[2:])
-    assert commands <= there <= commands | {"pypi-manage", "uv", "uvx"}
+    assert commands <= there <= commands | {"course", "pypi-manage", "uv", "uvx"}
 
 
 def test_a_home_full_of_traps_does_not_move_the_project(sandbox: Sandbox, place: Place, secret: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import errno
+import io
 import json
 import os
 import shlex
@@ -34,14 +35,21 @@ def _say(text: str = "") -> None:
     print(text, flush=True)
 
 
+def _tell(text: str) -> None:
+    """Say it in lines that the terminal can show whole; in a file each stays one."""
+    from autograder import report
+
+    _say(report.wrapped(text, report.width()))
+
+
 def _begin(arguments: argparse.Namespace) -> int:
     from autograder import folder
     from autograder.exercise import find_exercise
 
     exercise = find_exercise(arguments.exercise)
     live = folder.begin(exercise)
-    _say(f"{exercise.title}: your workspace is {live.project}.")
-    _say(
+    _tell(f"{exercise.title}: your workspace is {live.project}.")
+    _tell(
         f"Open its shell with `course shell {exercise.number:02}`, and look at it with `course check {exercise.number:02}`."
     )
     return 0
@@ -59,7 +67,7 @@ def _reset(arguments: argparse.Namespace) -> int:
             return 1
     live = folder.reset(exercise)
     history.note_reset(live)
-    _say(f"{exercise.id} is as new. What you had done is in {live.state / 'before-reset'} until the next reset.")
+    _tell(f"{exercise.id} is as new. What you had done is in {live.state / 'before-reset'} until the next reset.")
     return 0
 
 
@@ -67,6 +75,7 @@ def _shell(arguments: argparse.Namespace) -> int:
     from autograder import folder
     from autograder.changes import Observer
     from autograder.exercise import find_exercise
+    from autograder.folder.asking import answerer
     from autograder.sandbox import Limits
 
     if arguments.exercise:
@@ -83,16 +92,18 @@ def _shell(arguments: argparse.Namespace) -> int:
             _say(done.stopped)
         return done.exit_status
     if live.exercise is None:
-        _say("No exercise is begun yet, so this is a scratch workspace.")
-        _say(
+        _tell("No exercise is begun yet, so this is a scratch workspace.")
+        _tell(
             "Run the first cell of an exercise, or type `course begin 06` in an ordinary terminal, then open a new shell."
         )
     while True:
         began = time.monotonic()
-        status = live.sandbox.interactive(live.place, title=live.name, zsh=zsh, hear=Observer(live, "terminal").hear)
+        status = live.sandbox.interactive(
+            live.place, title=live.name, zsh=zsh, hear=Observer(live, "terminal").hear, ask=answerer(live)
+        )
         if not arguments.again or status != 128 + signal.SIGKILL or time.monotonic() - began < 1:
             return status
-        _say("That shell was ended, and all that ran in it; your files are still there. Here is a new shell.\n")
+        _tell("That shell was ended, and all that ran in it; your files are still there. Here is a new shell.\n")
 
 
 def _wants_zsh(asked: str | None, *, there: bool) -> bool:
@@ -103,7 +114,7 @@ def _wants_zsh(asked: str | None, *, there: bool) -> bool:
 
 
 def _diff(arguments: argparse.Namespace) -> int:
-    from autograder import changes, folder
+    from autograder import changes, folder, report
     from autograder.exercise import find_exercise
 
     if not 1 <= arguments.last <= 1000:
@@ -117,8 +128,9 @@ def _diff(arguments: argparse.Namespace) -> int:
     if arguments.json:
         _say(json.dumps({"version": 1, "workspace": live.name, "steps": [step.as_json() for step in steps]}, indent=1))
     else:
-        colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-        _say(changes.as_text(steps, colour=colour))
+        colour = report.colours()
+        text = changes.as_text(steps, colour=colour)
+        _say(text if colour else report.wrapped(text, report.width()))
     return 0
 
 
@@ -141,13 +153,25 @@ def _check(arguments: argparse.Namespace) -> int:
 
     verdict = look()
     while arguments.watch and verdict.state != "passed":
-        _say("\033[H\033[2J" * sys.stdout.isatty() + report.as_text(verdict))
+        steers = sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+        _say("\033[H\033[2J" * steers + report.as_text(verdict, report.width()))
         shown = verdict
         while verdict == shown:
             time.sleep(1)
             verdict = look()
-    _say(verdict.to_json().rstrip("\n") if arguments.json else report.as_text(verdict))
+    if arguments.json:
+        _say(verdict.to_json().rstrip("\n"))
+    else:
+        _say(report.as_text(verdict, report.width()))
+        if not arguments.snapshot and (place := folder.submit_folder(folder.open_workspace(exercise))) is not None:
+            _say(f"\nTo hand in, with the notebook beside it:\n  {_short(place / runner.snapshot_name(exercise))}")
     return {"passed": 0, "failed": 1}.get(verdict.state, 3)
+
+
+def _short(path: Path) -> Path:
+    """Write a path as one would type it here."""
+    here = Path.cwd()
+    return path.relative_to(here) if here.parents and path.is_relative_to(here) else path
 
 
 def _hint(arguments: argparse.Namespace) -> int:
@@ -165,12 +189,12 @@ def _hint(arguments: argparse.Namespace) -> int:
         return 0
     hint = runner.next_hint(folder.open_workspace(exercise), arguments.task)
     if hint is None:
-        _say("Nothing is left to do there.")
+        _tell("Nothing is left to do there.")
         return 0
-    _say(f"Task {hint.task.number}, {hint.task.title}. Still missing: {hint.check.says}")
-    _say(f"Hint {hint.number} of {hint.of}: {hint.text}")
+    _tell(f"Task {hint.task.number}, {hint.task.title}. Still missing: {hint.check.says}")
+    _tell(f"Hint {hint.number} of {hint.of}: {hint.text}")
     if hint.number == hint.of:
-        _say(
+        _tell(
             f"That was the last hint. To see an answer: `course hint {exercise.number:02} {hint.task.number} --answer`."
         )
     return 0
@@ -181,10 +205,10 @@ def _doctor(_: argparse.Namespace) -> int:
 
     problems = 0
     for finding in doctor.examine():
-        _say(f"{'ok  ' if finding.good else 'note'}  {finding.about}: {finding.found}")
+        _tell(f"{'ok  ' if finding.good else 'note'}  {finding.about}: {finding.found}")
         if not finding.good:
             problems += 1
-            _say(f"      {finding.next_step}")
+            _tell(f"      {finding.next_step}")
     return 1 if problems else 0
 
 
@@ -382,6 +406,9 @@ def main(words: Sequence[str] | None = None) -> int:
     if too_many:
         arguments.parser.error(f"unrecognized arguments: {' '.join(too_many)}")
     arguments.command = command
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal without the letter shows a question mark instead
+            stream.reconfigure(errors="replace")
     try:
         return int(arguments.run(arguments))
     except CourseError as error:

@@ -8,16 +8,24 @@ HTML and no control character reaches a terminal.
 from __future__ import annotations
 
 import html
+import os
 import re
+import shutil
+import sys
+import textwrap
 import unicodedata
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from autograder.verdict import Outcome, Verdict
 
-__all__ = ["as_bundle", "as_text", "notice_bundle", "task_as_html", "task_as_text"]
+__all__ = ["as_bundle", "as_text", "colours", "notice_bundle", "task_as_html", "task_as_text", "width", "wrapped"]
 
 SIGNS = {"passed": "✓", "failed": "✗", "waiting": "…", "error": "!"}
+
+_NARROWEST = 20
+_HEAD = re.compile(r" *\S (?:passed|failed|waiting|error) +|(?:ok|note) +")
+"""What stands before the text of a line."""
 
 _SPANS = re.compile(r"`([^`\n]+)`|\*\*([^*\n]+)\*\*")
 
@@ -30,6 +38,48 @@ def _plain(text: str) -> str:
         else "\N{REPLACEMENT CHARACTER}"
         for one in text
     )
+
+
+def width() -> int | None:
+    """Say how many columns there are to write in: the terminal's, or `COLUMNS`; None where neither is there, as in a file."""
+    if not sys.stdout.isatty() and not os.environ.get("COLUMNS", "").isdigit():
+        return None
+    return max(shutil.get_terminal_size().columns, _NARROWEST)
+
+
+def colours() -> bool:
+    """Say whether colours may be used: on a terminal that has them, unless `NO_COLOR` is set, or where `FORCE_COLOR` is."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    return sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+
+
+def wrapped(text: str, columns: int | None) -> str:
+    """Break lines that are too long between words, further lines under the beginning of the first one's text.
+
+    A word that is too long by itself, such as a path or a command, stays whole, so that it can be copied.
+    """
+    if columns is None:
+        return text
+    return "\n".join(part for line in text.split("\n") for part in _parts(line, columns))
+
+
+def _parts(line: str, columns: int) -> list[str]:
+    if len(line) <= columns:
+        return [line]
+    head = _HEAD.match(line)
+    indent = head.end() if head is not None else len(line) - len(line.lstrip())
+    further = " " * min(indent, columns // 3)
+    return textwrap.wrap(
+        line[indent:],
+        columns,
+        initial_indent=head[0] if head is not None else further,
+        subsequent_indent=further,
+        break_long_words=False,
+        break_on_hyphens=False,
+    ) or [line]
 
 
 def _marked(text: str) -> str:
@@ -100,8 +150,8 @@ def notice_bundle(heading: str, notice: str) -> dict[str, str]:
     }
 
 
-def as_text(verdict: Verdict) -> str:
-    """Give a whole verdict for a terminal."""
+def as_text(verdict: Verdict, columns: int | None = None) -> str:
+    """Give a whole verdict for a terminal of so many columns; None: one line for each text, however long."""
     parts = [task_as_text(verdict, one.task.number) for one in verdict.tasks]
     total = _points(verdict.score, verdict.exercise.points)
-    return "\n\n".join([*parts, f"{_plain(verdict.exercise.title)}: {total}."])
+    return wrapped("\n\n".join([*parts, f"{_plain(verdict.exercise.title)}: {total}."]), columns)

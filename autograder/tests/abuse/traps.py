@@ -81,7 +81,7 @@ def _next_run_is_fine(sandbox: Sandbox, place: Place, file: Path) -> Judged:
 
 
 def put_links_where_the_course_writes(sandbox: Sandbox, place: Place, file: Path) -> Judged:
-    names = f"pypi-manage uvx .pypi-manage-{os.getpid()} .uvx-{os.getpid()} .python-{os.getpid()}"
+    names = f"course pypi-manage uvx .course-{os.getpid()} .pypi-manage-{os.getpid()} .uvx-{os.getpid()} .python-{os.getpid()}"
     text = f'p=$(dirname $(command -v pip)); cd $p; for n in {names}; do rm -f $n; ln -s "{file}" $n; done; rm -rf ~/.pip; ln -s "{file.parent}" ~/.pip; ln -s "{file}" ~/.pip/pip.conf'
     _bash(sandbox, place, text)
     return _next_run_is_fine(sandbox, place, file)
@@ -91,7 +91,7 @@ def put_pipes_where_the_course_reads(sandbox: Sandbox, place: Place, file: Path)
     _bash(
         sandbox,
         place,
-        "p=$(dirname $(command -v pip)); rm -rf $p/pypi-manage $p/uvx ~/.pip; mkdir ~/.pip; mkfifo $p/pypi-manage $p/uvx ~/.pip/pip.conf",
+        "p=$(dirname $(command -v pip)); rm -rf $p/course $p/pypi-manage $p/uvx ~/.pip; mkdir ~/.pip; mkfifo $p/course $p/pypi-manage $p/uvx ~/.pip/pip.conf",
     )
     return _next_run_is_fine(sandbox, place, file)
 
@@ -100,7 +100,7 @@ def put_endless_devices_where_the_course_reads(sandbox: Sandbox, place: Place, f
     _bash(
         sandbox,
         place,
-        "p=$(dirname $(command -v pip)); rm -rf $p/pypi-manage $p/uvx ~/.pip; mkdir ~/.pip; for f in $p/pypi-manage $p/uvx ~/.pip/pip.conf; do ln -s /dev/zero $f; done",
+        "p=$(dirname $(command -v pip)); rm -rf $p/course $p/pypi-manage $p/uvx ~/.pip; mkdir ~/.pip; for f in $p/course $p/pypi-manage $p/uvx ~/.pip/pip.conf; do ln -s /dev/zero $f; done",
     )
     return _next_run_is_fine(sandbox, place, file)
 

@@ -48,7 +48,14 @@ _OWN_RECORDS = frozenset(
         ".cache/zcompdump",
         "project",  # where the strong tier mounts the workspace
     )
-) | {"published/secret", "published/lock", "system/bin/uv", "system/bin/uvx", "system/bin/pypi-manage"}
+) | {
+    "published/secret",
+    "published/lock",
+    "system/bin/uv",
+    "system/bin/uvx",
+    "system/bin/pypi-manage",
+    "system/bin/course",
+}
 """What shells and the course write by themselves."""
 _PRIVATE = (".env", ".pypirc", ".netrc", "_netrc", ".pem", ".key", ".p12", "id_rsa", "id_ed25519")
 """Ends of names of files whose text isn't kept."""

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING
 from autograder import changes, folder, history, report, runner
 from autograder.exceptions import CourseError, UsageError
 from autograder.exercise import Exercise, find_exercise
+from autograder.folder.asking import answerer
 from autograder.jupyter.words import note, quiet_stderr, show
 from autograder.sandbox import Limits
 from autograder.verdict import Verdict
 
 if TYPE_CHECKING:
+    from autograder.acting import Onlooker
     from autograder.sandbox import Shell
     from autograder.submission import Graded
 
@@ -52,7 +54,7 @@ class _State:
 
 _state = _State()
 _checking = threading.Lock()
-"""Held while a workspace is checked: the checklist's thread and a cell may both want to."""
+"""Held while a workspace is started over, or a hint is looked for: the checklist and a cell may both want to."""
 
 
 def grading() -> bool:
@@ -90,7 +92,7 @@ def open_shell() -> Shell:
     if _state.shell is None:
         hear = changes.Observer(live, "cell").hear
         # the cell keeps the time
-        _state.shell = live.sandbox.shell(live.place, limits=Limits(wall_seconds=None), hear=hear)
+        _state.shell = live.sandbox.shell(live.place, limits=Limits(wall_seconds=None), hear=hear, ask=answerer(live))
         _state.shell_of = mark
     return _state.shell
 
@@ -112,14 +114,18 @@ def close() -> None:
 
 
 def checking() -> threading.Lock:
-    """Give the lock under which workspaces are checked."""
+    """Give the lock under which a workspace is started over, or a hint is looked for."""
     return _checking
 
 
-def check(live: folder.LiveWorkspace, *, acting: bool = True) -> Verdict:
-    """Check a workspace and write its snapshot, one at a time."""
-    with _checking:
-        return runner.check_live(live, acting=acting)
+def check(live: folder.LiveWorkspace, *, acting: bool = True, onlooker: Onlooker | None = None) -> Verdict:
+    """Check a workspace and write its snapshot.
+
+    Raises:
+        Cancelled: the onlooker has had enough.
+        CourseError: see `runner.check_live`.
+    """
+    return runner.check_live(live, acting=acting, onlooker=onlooker)
 
 
 def begin(exercise: str | int) -> None:

@@ -29,6 +29,7 @@ from autograder.sandbox.place import (
 )
 from autograder.sandbox.processes import Running, anonymous_file, collect, wait_for_end
 from autograder.sandbox.prompts import Hear, PromptPipe
+from autograder.sandbox.questions import Ask, QuestionChannel
 from autograder.sandbox.shell import CellShell
 from autograder.sandbox.watch import Watch, writable_folders
 
@@ -152,10 +153,13 @@ class CommandSandbox(ABC):
         os.close(write)
         return collect(running, output, limits)
 
-    def shell(self, place: Place, *, limits: Limits = DEFAULT_LIMITS, hear: Hear | None = None) -> Shell:
+    def shell(
+        self, place: Place, *, limits: Limits = DEFAULT_LIMITS, hear: Hear | None = None, ask: Ask | None = None
+    ) -> Shell:
         """Give a bash for cells, which starts with the first one; the limits hold for each cell.
 
         `hear` is told of each cell that has ended; it has returned before the next one begins.
+        `ask` answers the command `course`, from a thread of its own.
         """
 
         def launch(terminal: int, descriptors: Mapping[int, int], mark: str) -> Running:
@@ -173,25 +177,28 @@ class CommandSandbox(ABC):
                 terminal=True,
                 lasting=True,
             )
-            return self._launch_heard(bash, place, hear)
+            return self._launch_heard(bash, place, hear, ask)
 
         return CellShell(launch, limits)
 
-    def _launch_heard(self, launch: Launch, place: Place, hear: Hear | None) -> Running:
-        """Launch a shell and listen to its prompts."""
-        if hear is None:
-            return self._start_watched(launch, place)
-        pipe = PromptPipe(hear)
+    def _launch_heard(self, launch: Launch, place: Place, hear: Hear | None, ask: Ask | None) -> Running:
+        """Launch a shell, listen to its prompts, and answer its questions."""
+        channels: list[PromptPipe | QuestionChannel] = []
         try:
-            running = self._start_watched(
-                replace(launch, descriptors={**launch.descriptors, **pipe.descriptors}),
-                place,
-            )
+            pipe = PromptPipe(hear) if hear is not None else None
+            channels += [pipe] if pipe is not None else []
+            channels += [QuestionChannel(ask)] if ask is not None else []
+            for one in channels:
+                launch = replace(launch, descriptors={**launch.descriptors, **one.descriptors})
+            running = self._start_watched(launch, place)
         except BaseException:
-            pipe.failed()
+            for one in channels:
+                one.failed()
             raise
-        pipe.started()
-        running.settle = pipe.settle
+        for one in channels:
+            one.started()
+        if pipe is not None:
+            running.settle = pipe.settle
         return running
 
     def has_zsh(self) -> bool:
@@ -206,11 +213,12 @@ class CommandSandbox(ABC):
         title: str = "",
         zsh: bool = False,
         hear: Hear | None = None,
+        ask: Ask | None = None,
     ) -> int:
         """Hand the caller's terminal to a bash (or a zsh), or to a command, and give its exit status.
 
         Meanwhile this process serves the index, and leaves ^C, ^\\ and ^Z to those inside.
-        `hear` is told of each prompt, by a thread of its own.
+        `hear` is told of each prompt, and `ask` answers the command `course`, each from a thread of its own.
 
         Raises:
             SandboxError: the sandbox can't be made.
@@ -232,7 +240,7 @@ class CommandSandbox(ABC):
                     # A lone command has no shell that could wake it after ^Z.
                     ignore=("SIGTSTP",) if argv else (),
                 )
-                running = self._launch_heard(launch, place, None if argv else hear)
+                running = self._launch_heard(launch, place, None if argv else hear, ask)
                 stopped = wait_for_end(running)
                 running.stop()
                 if stopped := stopped or running.stopped:

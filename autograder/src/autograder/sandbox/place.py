@@ -13,6 +13,7 @@ from typing import Literal, Protocol
 
 from autograder.exceptions import SandboxError
 from autograder.sandbox.prompts import Hear
+from autograder.sandbox.questions import Ask
 
 __all__ = [
     "DEFAULT_LIMITS",
@@ -225,8 +226,10 @@ class Sandbox(Protocol):
     ) -> Completed:
         """Run one command to its end; every process it started is dead when this returns."""
 
-    def shell(self, place: Place, *, limits: Limits = DEFAULT_LIMITS, hear: Hear | None = None) -> Shell:
-        """Start a bash for cells; the limits hold for each cell, and `hear` is told of each that has ended."""
+    def shell(
+        self, place: Place, *, limits: Limits = DEFAULT_LIMITS, hear: Hear | None = None, ask: Ask | None = None
+    ) -> Shell:
+        """Start a bash for cells; the limits hold for each cell, `hear` is told of each that has ended, `ask` answers `course`."""
 
     def has_zsh(self) -> bool:
         """Say whether commands find a zsh."""
@@ -239,8 +242,12 @@ class Sandbox(Protocol):
         title: str = "",
         zsh: bool = False,
         hear: Hear | None = None,
+        ask: Ask | None = None,
     ) -> int:
-        """Hand the caller's terminal to a shell, or to a command, and give its exit status; `hear` is told of each prompt."""
+        """Hand the caller's terminal to a shell, or to a command, and give its exit status.
+
+        `hear` is told of each prompt; `ask` answers the command `course`.
+        """
 
 
 def folders_exist(place: Place) -> None:

@@ -17,13 +17,8 @@ case $WHEELHOUSE_TIER in
   medium) echo "You are in the medium sandbox of ${WHEELHOUSE_PLACE}: commands can't read or change the files of the rest of this machine." ;;
   *) echo "You are in the ${WHEELHOUSE_TIER} sandbox of ${WHEELHOUSE_PLACE}: it guards against accidents, but commands can reach your own files." ;;
 esac
-echo "Packages come from the course's own index. Whatever you do, *Start over* in the checklist restores it. Leave with \`exit\`."
-course() {
-  echo "You are inside the sandbox, and \`course\` is outside of it."
-  echo "Beside this shell, the checklist has the buttons Hint, Check now and Start over; or type \`course $*\` in a terminal of your own."
-  [ "${1-}" != diff ] || echo "What the last command changed, \`changed()\` says in a cell of the notebook."
-  return 2
-}
+echo "Packages come from the course's own index. \`course check\` says what is done, \`course help\` what else you can ask."
+echo "Whatever you do, *Start over* in the checklist or \`course reset\` outside restores it. Leave with \`exit\`."
 """
 
 # PS0 is expanded before a command runs: its arithmetic notes the time without starting a process. bash 3.2 (macOS) has no PS0.

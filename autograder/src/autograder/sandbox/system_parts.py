@@ -53,9 +53,10 @@ def parts(source: Path, name: str, home: PurePosixPath, *, main: bool = True) ->
 
 def _own_commands(name: str) -> Plan:
     """Plan our own commands, which stand beside the first interpreter."""
-    # it stands for an index's web pages, and finds its Python beside itself: sh runs the second line, Python takes it for a string
+    # they find their Python beside themselves: sh runs the second line, Python takes it for a string
     first = f"#!/bin/sh\n'''exec' \"${{0%/*}}/{name}\" -I \"$0\" \"$@\"\n' '''\n"
-    texts = {"pypi-manage": first + Path(__file__).with_name("pypi_manage.py").read_text("utf-8")}
+    scripts = {"pypi-manage": "pypi_manage.py", "course": "course_asks.py"}
+    texts = {command: first + Path(__file__).with_name(file).read_text("utf-8") for command, file in scripts.items()}
     if course_uv() is not None:
         texts["uvx"] = '#!/bin/sh\nexec "${0%/*}/uv" tool uvx "$@"\n'
     return {command: Item("file", 0o755, content=text.encode()) for command, text in texts.items()}
