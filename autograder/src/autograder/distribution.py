@@ -77,6 +77,16 @@ class ServedFile(Protocol):
         """The indexes on which it stands: `pypi`, `testpypi`, `company`."""
         ...
 
+    @property
+    def uploaded(self) -> str:
+        """When, as PEP 700 writes it; empty where nobody knows."""
+        ...
+
+    @property
+    def days_old(self) -> int | None:
+        """So many days ago, whenever one asks, for a release that stays young; None: see `uploaded`."""
+        ...
+
 
 class Known(Protocol):
     """What distributions really consist of; `autograder.index` has one."""

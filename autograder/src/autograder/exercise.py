@@ -17,6 +17,7 @@ from pathlib import Path
 from types import ModuleType
 
 from autograder.exceptions import BrokenExercise, UsageError
+from autograder.settings import FILE, settings
 from autograder.variants import Variant, Variants
 from autograder.workspace import Workspace
 
@@ -27,6 +28,7 @@ __all__ = [
     "Mistake",
     "Task",
     "check",
+    "chosen_exercises",
     "find_exercise",
     "find_exercises",
     "load_exercise",
@@ -137,6 +139,8 @@ class Exercise:
     """What differs from learner to learner."""
     seed: str = ""
     """What the variant that its texts speak of was drawn from."""
+    tracks: tuple[str, ...] = ()
+    """For whom it is, as `wheelhouse.toml` may choose: `newcomer`, `library author`, `operations`."""
     _written: Exercise | None = field(default=None, compare=False, repr=False)
     """With its texts as they were written, before anything was drawn."""
 
@@ -320,7 +324,11 @@ def load_exercise(folder: Path) -> Exercise:
             f"{folder.name}/exercise.md: the text of task {named.number} names a value that differs from learner to learner.",
             "The page is one for all: let a file of start/ say it, and the page name the file.",
         )
-    written = Exercise(identity, title.group(1).strip(), int(minutes.group(1)), folder, tuple(tasks), variants)
+    named = re.search(r"^tracks: *(.+?)\s*$", text, re.MULTILINE)
+    tracks = tuple(one.strip() for one in named.group(1).split(",")) if named else ()
+    written = Exercise(
+        identity, title.group(1).strip(), int(minutes.group(1)), folder, tuple(tasks), variants, tracks=tracks
+    )
     return written.drawn("")
 
 
@@ -328,6 +336,32 @@ def load_exercise(folder: Path) -> Exercise:
 def find_exercises(catalog: Path = CATALOG) -> tuple[Exercise, ...]:
     """Read every exercise in the catalogue, in order of their numbers."""
     return tuple(load_exercise(folder) for folder in sorted(catalog.glob("ex[0-9][0-9]_*")))
+
+
+def chosen_exercises(catalog: Path = CATALOG) -> tuple[Exercise, ...]:
+    """Give those exercises that `wheelhouse.toml` chooses, by a track or by their numbers; all where it chooses none.
+
+    What isn't chosen can still be begun by whoever names it.
+
+    Raises:
+        UsageError: it chooses something that there isn't.
+    """
+    chosen, every = settings(), find_exercises(catalog)
+    tracks = sorted({track for one in every for track in one.tracks})
+    if chosen.track and chosen.track not in tracks:
+        raise UsageError(
+            f"`{FILE}` chooses the track {chosen.track!r}, and there is none of that name.",
+            f"There are: {', '.join(tracks)}.",
+        )
+    numbers = [one.number for one in every]
+    if lacking := [number for number in chosen.exercises if number not in numbers]:
+        raise UsageError(
+            f"`{FILE}` chooses exercise {lacking[0]}, and there is none.",
+            f"There are: {', '.join(map(str, numbers))}.",
+        )
+    if chosen.exercises:
+        return tuple(one for one in every if one.number in chosen.exercises)
+    return tuple(one for one in every if not chosen.track or chosen.track in one.tracks)
 
 
 def find_exercise(name: str, catalog: Path = CATALOG) -> Exercise:

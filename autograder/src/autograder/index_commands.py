@@ -75,7 +75,10 @@ def add_commands(index: argparse.ArgumentParser) -> None:
     one = add("journal", _journal, "tell what an exercise's workspace has published", "course index journal 14")
     one.add_argument("exercise", metavar="EX", help="a number, an id, or any part of it only one has")
     add("fetch", _fetch, "fetch the real distributions that the index mirrors, and the tools", "course index fetch")
-    add("lock", _lock, "for authors: choose the real distributions anew (needs uv and a network)", "course index lock")
+    one = add(
+        "lock", _lock, "for authors: choose the real distributions anew (needs uv and a network)", "course index lock"
+    )
+    one.add_argument("--company", action="store_true", help="choose those of your own that wheelhouse.toml names")
 
 
 def _published(name: str | None) -> Path | None:
@@ -287,7 +290,12 @@ def _fetch(_: argparse.Namespace) -> int:
     return 0
 
 
-def _lock(_: argparse.Namespace) -> int:
+def _lock(arguments: argparse.Namespace) -> int:
+    if arguments.company:
+        from autograder.index.company import lock_company
+
+        _say(f"{lock_company()} is written: `course index fetch` fetches what it names.")
+        return 0
     from autograder.index.mirror_lock import lock_mirror
 
     lock_mirror()

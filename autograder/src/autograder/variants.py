@@ -1,4 +1,4 @@
-"""What differs from learner to learner in one exercise: drawn from a seed, put into files and texts.
+"""What differs from learner to learner, or from company to company, in one exercise: drawn from a seed or set, put into files and texts.
 
 An exercise may have a `variants.toml` beside its page::
 
@@ -8,6 +8,9 @@ An exercise may have a `variants.toml` beside its page::
 
     [shelf]                   # chosen: everybody gets one of these rows
     choose = [{ name = "teas" }, { name = "spices" }]
+
+    [company]                 # given: everybody gets what `wheelhouse.toml` says (see `settings.Policy`)
+    policy = ["python", "backends"]
 
 Files of `start/`, `begin.sh`, reference answers, mistakes, hints and the checks' lines then say `{{commands.a.line}}` or
 `{{shelf.name}}`, and checks ask `work.variant["shelf"]["name"]`. The page itself is one for all: it can't say them.
@@ -28,6 +31,7 @@ from types import MappingProxyType
 from typing import Any
 
 from autograder.exceptions import BrokenExercise
+from autograder.settings import Policy, settings
 
 __all__ = ["LARGEST_SEED", "Variant", "Variants"]
 
@@ -84,6 +88,8 @@ class _Group:
     rows: tuple[Row, ...]
     names: tuple[str, ...]
     """Of the rows' places, if they are shuffled; empty if one of them is chosen."""
+    policy: tuple[str, ...] = ()
+    """Which parts of the company's policy, if it is that."""
 
 
 class Variants:
@@ -109,18 +115,29 @@ class Variants:
         return bool(self._groups)
 
     @property
+    def personal(self) -> bool:
+        """Say whether anything differs from learner to learner."""
+        return any(not group.policy for group in self._groups)
+
+    @property
     def count(self) -> int:
-        """How many different variants there are."""
+        """How many different variants there are in one company."""
         total = 1
         for group in self._groups:
+            if group.policy:
+                continue
             for number in range(2, len(group.rows) + 1) if group.names else (len(group.rows),):
                 total *= number
         return total
 
     def draw(self, seed: str) -> Variant:
-        """Give the variant of one learner: the same for the same seed, on every machine, until `variants.toml` changes."""
-        found = {}
+        """Give the variant of one learner: the same for the same seed and policy, on every machine, until `variants.toml` changes."""
+        found: dict[str, Row] = {}
         for group in self._groups:
+            if group.policy:
+                policy = settings().policy.row
+                found[group.name] = {name: policy[name] for name in group.policy}
+                continue
             rows = list(group.rows)
             if not group.names:
                 found[group.name] = rows[_number(seed, group.name, 0, len(rows))]
@@ -147,9 +164,19 @@ def _group(file: Path, name: str, table: Any) -> _Group:
 
     if not re.fullmatch(r"[a-z_][a-z0-9_]*", name) or not isinstance(table, dict):
         raise broken("is no group of values")
+    if table.keys() == {"policy"}:
+        wanted = table["policy"]
+        known = Policy().row
+        if (
+            not isinstance(wanted, list)
+            or not wanted
+            or not all(isinstance(one, str) and one in known for one in wanted)
+        ):
+            raise broken(f"needs a list of what a policy has: {', '.join(known)}")
+        return _Group(name, (), (), tuple(wanted))
     kinds = {"shuffle", "choose"} & table.keys()
     if len(kinds) != 1 or table.keys() - {"names", *kinds} or ("names" in table) != ("shuffle" in table):
-        raise broken("needs either `choose`, or `shuffle` with `names`")
+        raise broken("needs `choose`, or `shuffle` with `names`, or `policy`")
     rows = table[kinds.pop()]
     if not isinstance(rows, list) or len(rows) < 2 or not all(isinstance(row, dict) and row for row in rows):
         raise broken("needs two rows or more")

@@ -178,7 +178,7 @@ def drawn_for_learner(exercise: Exercise, learner: str | None = None) -> Exercis
     The seed is the learner's name where it is known: given, in `WHEELHOUSE_LEARNER`, or JupyterHub's; else it is random.
     An empty name asks for the variant of the reference answers, as tests and authors do.
     """
-    if not exercise.variants:
+    if not exercise.variants.personal:
         return exercise
     name = os.environ.get("WHEELHOUSE_LEARNER") if learner is None else learner
     if name is None:

@@ -15,6 +15,7 @@ from autograder import __version__
 from autograder.exercise import Exercise
 from autograder.sandbox.system_python import system_python_version
 from autograder.sandbox.tools import tools_mark
+from autograder.settings import settings
 
 __all__ = ["UNSAFE", "Executor", "Job", "Result", "judges", "key_of"]
 
@@ -131,12 +132,12 @@ def _texts(folder: Path, skip: tuple[str, ...]) -> str:
 
 
 def judges(exercise: Exercise) -> str:
-    """Hash all that makes a verdict but the snapshot: the exercise's checks, this package, the tools, the Python that tries them.
+    """Hash all that makes a verdict but the snapshot: the exercise's checks, the policy, this package, the tools, the Python that tries them.
 
     About 10 ms once a process. What is in the exercise's folder for its authors only (`mistakes.py`, `alternatives.py`) doesn't count.
     """
     checks = _texts(exercise.folder, ("mistakes.py", "alternatives.py"))
-    whole = f"{__version__} {_texts(_PACKAGE, _NO_JUDGES)} {checks} {system_python_version()} {tools_mark()}"
+    whole = f"{__version__} {_texts(_PACKAGE, _NO_JUDGES)} {checks} {settings().policy} {system_python_version()} {tools_mark()}"
     return hashlib.sha256(whole.encode()).hexdigest()
 
 

@@ -26,6 +26,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from autograder.exceptions import CourseError
+from autograder.index.company import company_wheels, fetch_company
 from autograder.index.known import Known, KnownWheel, bundled_wheels
 from autograder.index.mirror import fetch_mirror, locked_wheels, mirror_wheels
 from autograder.index.store import Held, IndexFile, Store, describe, timestamp
@@ -72,16 +73,17 @@ class PackageIndex:
             CourseError: the cache can't be written.
         """
         store = _store(cache)
-        held = [*_fixtures(store), *mirror_wheels(store), *_bundled(store)]
+        held = [*_fixtures(store), *mirror_wheels(store), *_bundled(store), *company_wheels(store)]
         return cls(store, held)
 
     @classmethod
     def fetch_mirror(cls, cache: Path | None = None, say: Callable[[str], None] = print) -> list[str]:
-        """Fetch the real distributions of `mirror.txt` that are missing; see `autograder.index.mirror`.
+        """Fetch the real distributions that are missing: those of `mirror.txt`, and a company's own.
 
         An index that is open already doesn't get them: open it again.
         """
-        return fetch_mirror(_store(cache), say)
+        store = _store(cache)
+        return [*fetch_mirror(store, say), *fetch_company(store, say)]
 
     @property
     def projects(self) -> list[str]:

@@ -38,26 +38,29 @@ def locked_wheels(text: str | None = None) -> list[Locked]:
     return fitting(read_lock(text))
 
 
-def mirror_wheels(store: Store, wanted: Sequence[Locked] | None = None) -> list[Held]:
-    """Give those wheels of the mirror (or of `wanted`) that have been fetched."""
+def mirror_wheels(
+    store: Store, wanted: Sequence[Locked] | None = None, sites: tuple[str, ...] = ("pypi",)
+) -> list[Held]:
+    """Give those wheels of the mirror (or of `wanted`) that have been fetched, to stand on these indexes."""
     found = []
     for locked in locked_wheels() if wanted is None else wanted:
         # the moment is part of the table, and of its name, so that a better lock is believed
         moment = "".join(filter(str.isdigit, locked.uploaded))
+        where = "mirror" if sites == ("pypi",) else "-".join(sites)
         try:
-            found += store.table(f"mirror-{locked.sha256}-{moment}", lambda: [_described(store, locked)])  # noqa: B023
+            found += store.table(f"{where}-{locked.sha256}-{moment}", lambda: [_described(store, locked, sites)])  # noqa: B023
         except FileNotFoundError:
             continue
     return found
 
 
-def _described(store: Store, locked: Locked) -> Held:
+def _described(store: Store, locked: Locked, sites: tuple[str, ...]) -> Held:
     path = store.path(locked.sha256)
     data = path.read_bytes()
     if hashlib.sha256(data).hexdigest() != locked.sha256:
         path.unlink(missing_ok=True)
         raise FileNotFoundError(path)
-    held, metadata = describe(locked.filename, data, origin="mirror", uploaded=locked.uploaded)
+    held, metadata = describe(locked.filename, data, origin="mirror", uploaded=locked.uploaded, sites=sites)
     return store.keep(held, data, metadata)
 
 
@@ -67,9 +70,12 @@ def bar(done: int, whole: int) -> str:
     return f"[{'#' * filled}{'-' * (20 - filled)}] {done:>{len(str(whole))}} of {whole}"
 
 
-def fetch_mirror(store: Store, say: Callable[[str], None] = print, wanted: Sequence[Locked] | None = None) -> list[str]:
+def fetch_mirror(
+    store: Store, say: Callable[[str], None] = print, wanted: Sequence[Locked] | None = None, url: str = ""
+) -> list[str]:
     """Fetch what is missing of the mirror into the store; gives the names of the files that came.
 
+    `url` is that of the Simple API to fetch from; empty: wherever this machine's pip looks.
     Can be broken off and called again at any time, also by several processes at once. `say` is told of the progress.
 
     Raises:
@@ -87,7 +93,7 @@ def fetch_mirror(store: Store, say: Callable[[str], None] = print, wanted: Seque
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             while batches and (came or not failed):  # when nothing at all can be had, it is the network
                 now = [batches.pop(0) for _ in batches[:_AT_ONCE]]
-                for batch, problem in zip(now, pool.map(lambda one: _fetch(store, one), now), strict=True):
+                for batch, problem in zip(now, pool.map(lambda one: _fetch(store, one, url), now), strict=True):
                     if problem is None:
                         came.extend(batch)
                         say(f"mirror {bar(len(have) + len(came), len(wanted))} distributions")
@@ -124,11 +130,11 @@ def _batches(missing: Sequence[Locked]) -> list[list[Locked]]:
     return made
 
 
-def _fetch(store: Store, batch: Sequence[Locked]) -> CourseError | None:
+def _fetch(store: Store, batch: Sequence[Locked], url: str) -> CourseError | None:
     """Fetch a few files; gives the reason where one of them can't be had."""
     try:
         with _folder(store) as folder:
-            _download([f"{locked}\n" for locked in batch], folder)
+            _download([f"{locked}\n" for locked in batch], folder, url)
             for locked in batch:
                 path = folder / "wheels" / locked.filename
                 if not path.is_file():
@@ -168,11 +174,12 @@ def _pip() -> list[str]:
     )
 
 
-def _download(lines: list[str], folder: Path) -> None:
+def _download(lines: list[str], folder: Path, url: str) -> None:
     """Let pip download into `<folder>/wheels` what the requirement lines say."""
     (folder / "requirements.txt").write_text("".join(lines), "utf-8")
     command = [*_pip(), "download", "--require-hashes", "--no-deps", "--only-binary", ":all:"]
     command += ["--disable-pip-version-check", "--no-input", "--progress-bar", "off"]
+    command += ["--index-url", url] if url else []
     command += ["--dest", str(folder / "wheels"), "--requirement", str(folder / "requirements.txt")]
     try:
         ran = subprocess.run(

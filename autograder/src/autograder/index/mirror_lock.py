@@ -9,7 +9,7 @@ The moment is that of the upload, for those who ask for nothing younger; it may 
 
 from __future__ import annotations
 
-__all__ = ["Locked", "fitting", "lock_mirror", "read_lock"]
+__all__ = ["Locked", "fitting", "lock_mirror", "lock_text", "read_lock"]
 
 import datetime
 import functools
@@ -74,8 +74,8 @@ def read_lock(text: str | None = None) -> list[Locked]:
         match = _LINE.fullmatch(line)
         if match is None:
             raise CourseError(
-                f"Line {number} of the index's mirror.txt is no locked wheel.",
-                "Write the file anew by `course index lock`.",
+                f"Line {number} of the lock is no locked wheel: {line[:80]!r}.",
+                "Write the file anew: `course index lock` for the mirror, `course index lock --company` for your own.",
             )
         found.append(Locked(match[1], match[2], match[3], match[4] or ""))
     return found
@@ -120,29 +120,40 @@ def lock_mirror(source: Path | None = None, target: Path | None = None) -> None:
         CourseError: uv can't resolve one of the paragraphs, or something has no wheel.
     """
     source, target = source or _HERE / "mirror.in", target or _HERE / "mirror.txt"
-    found: set[Locked] = set()
+    groups = []
     for paragraph in re.split(r"\n\s*\n", source.read_text("utf-8")):
         wanted = [line for line in paragraph.splitlines() if line.strip() and not line.startswith("#")]
         if wanted:
-            for package in _resolve(wanted):
-                found.update(_files(package))
+            groups.append(wanted)
+    target.write_text(
+        lock_text(groups, "# Written by `course index lock` from mirror.in: one wheel a line.\n"), "utf-8"
+    )
+
+
+def lock_text(groups: Iterable[Sequence[str]], comment: str, url: str = "") -> str:
+    """Choose what each group of requirements leads to, and give the lock's text; `url` as for `fetch_mirror`.
+
+    Raises:
+        CourseError: uv can't resolve one of the groups, or something has no wheel.
+    """
+    found = {file for wanted in groups for package in _resolve(wanted, url) for file in _files(package)}
     lines = [str(one) for one in sorted(found, key=lambda one: (one.requirement.lower(), one.filename))]
-    comment = "# Written by `course index lock` from mirror.in: one wheel a line.\n"
     text = comment + "\n".join(lines) + "\n"
     read_lock(text)
-    target.write_text(text, "utf-8")
+    return text
 
 
-def _resolve(wanted: Sequence[str]) -> list[dict[str, Any]]:
+def _resolve(wanted: Sequence[str], url: str = "") -> list[dict[str, Any]]:
     """Let uv choose for all platforms and Pythons; gives the packages as pylock.toml describes them (PEP 751)."""
     with tempfile.TemporaryDirectory() as name:
         requirements, lock = Path(name, "requirements.in"), Path(name, "pylock.toml")
         requirements.write_text("\n".join(wanted) + "\n", "utf-8")
         options = f"--quiet --no-header --no-annotate --universal --python-version {_PYTHONS[0]}".split()
+        options += ["--default-index", url] if url else []
         command = ["uv", "pip", "compile", *options, str(requirements), "--output-file", str(lock)]
         ran = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
         if ran.returncode:
-            raise CourseError(f"uv can't resolve {', '.join(wanted)}: {ran.stderr.strip()}", "Mend mirror.in.")
+            raise CourseError(f"uv can't resolve {', '.join(wanted)}: {ran.stderr.strip()}", "Mend what is asked for.")
         packages: list[dict[str, Any]] = tomllib.loads(lock.read_text("utf-8"))["packages"]
     return packages
 
@@ -178,7 +189,7 @@ def _files(package: dict[str, Any]) -> Iterator[Locked]:
     pure = [name for name in wheels if name.endswith("-none-any.whl") and "py3" in name.split("-")[-3].split(".")]
     chosen = pure or [name for name in wheels if _for_us(name, asking)]
     if asking and not chosen:
-        raise CourseError(f"{package['name']} {package['version']} has no wheel.", "Take another version in mirror.in.")
+        raise CourseError(f"{package['name']} {package['version']} has no wheel.", "Ask for another version.")
     for name in chosen:
         wheel = wheels[name]
         moment = wheel.get("upload-time")

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from autograder import folder, history, runner
 from autograder.exceptions import CourseError, UsageError
-from autograder.exercise import Exercise, Task, find_exercises
+from autograder.exercise import Exercise, Task, chosen_exercises
 from autograder.history import History, TaskHistory
 from autograder.places import course_root, labs
 from autograder.verdict import TaskVerdict, Verdict
@@ -147,8 +147,9 @@ def steps() -> tuple[Step, ...]:
     """Look at every exercise's workspace; what must be run to be known is not run now, but remembered from the last check."""
     root = course_root()
     found = []
-    for exercise in find_exercises():
+    for exercise in chosen_exercises():
         verdict, trouble, drawn = None, "", exercise
+        past = history.read(labs() / ".wheelhouse" / exercise.id)
         try:
             live = folder.open_workspace(exercise)
         except UsageError:
@@ -157,6 +158,8 @@ def steps() -> tuple[Step, ...]:
             drawn = live.exercise or exercise
             try:
                 verdict = runner.check_live(live, acting=False, submit=False)
+                past = history.read(live.state)
+                verdict = history.remembered(verdict, past.looks[-1] if past.looks else None)
             except CourseError as error:
                 trouble = error.message
         lesson = _first(root, f"notebooks/{exercise.number:02}-*.ipynb")
@@ -170,7 +173,7 @@ def steps() -> tuple[Step, ...]:
                 trouble=trouble,
                 lesson_opened=(labs() / ".wheelhouse" / f"lesson-{exercise.number:02}").is_dir(),
                 verdict=verdict,
-                history=history.read(labs() / ".wheelhouse" / exercise.id),
+                history=past,
             )
         )
     return tuple(found)

@@ -11,6 +11,11 @@ __all__ = ["ALTERNATIVES"]
 ALTERNATIVES = [
     # ---- Task 1
     Alternative(
+        "pip-tools, with a pip that knows how old things are",
+        1,
+        "cd website && pip-compile --quiet --generate-hashes --strip-extras requirements.in",
+    ),
+    Alternative(
         "uv, from the top of the workspace",
         1,
         "uv pip compile --quiet --generate-hashes website/requirements.in --output-file website/requirements.txt",

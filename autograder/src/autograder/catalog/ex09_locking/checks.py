@@ -19,6 +19,7 @@ from autograder.catalog.ex09_locking.locks import (
     of_pylock,
     of_requirements,
     of_uv,
+    require_age,
     require_closure,
     require_environment,
     require_files,
@@ -38,7 +39,7 @@ _WEBSITE = "website/requirements.txt"
     task=1,
     points=2,
     hints=[
-        "`requirements.in` names two distributions. What do these need in turn, and in which version would it come?",
+        "`requirements.in` names three distributions. What do these need in turn, and in which version would it come?",
         "Don't collect the versions by hand: pip-tools has a command which reads the `.in` file and writes the `.txt` file.",
         "In `website/`, look at `pip-compile --help`; uv has the same as `uv pip compile`, which wants to be told the `--output-file`.",
     ],
@@ -46,7 +47,7 @@ _WEBSITE = "website/requirements.txt"
 def everything_is_pinned(work: Workspace) -> None:
     """`website/requirements.txt` names one version of everything that `requirements.in` leads to, and nothing else."""
     lock = of_requirements(work, _WEBSITE)
-    _wishes_stay(work, "website/requirements.in", {"shopfront": "", "webfw": "<2"})
+    _wishes_stay(work, "website/requirements.in", {"daily-offers": "", "shopfront": "", "webfw": "<2"})
     require_closure(work, _WEBSITE, _wishes(work, "website/requirements.in"), lock)
 
 
@@ -60,9 +61,10 @@ def everything_is_pinned(work: Workspace) -> None:
     ],
 )
 def hashes_are_there(work: Workspace) -> None:
-    """Each line has the hashes of the files which the index has of that release."""
+    """Each line has the hashes of the files which the index has of that release, none younger than `COMPANY.md` allows."""
     lock = of_requirements(work, _WEBSITE)
     require_files(work, _WEBSITE, lock)
+    require_age(work, _WEBSITE, lock, int(work.variant["company"]["cooldown_days"]))
 
 
 # ---- Task 2: Update one

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from email.parser import HeaderParser
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ __all__ = [
     "of_pylock",
     "of_requirements",
     "of_uv",
+    "require_age",
     "require_closure",
     "require_environment",
     "require_files",
@@ -277,6 +279,23 @@ def require_files(work: Workspace, path: str, lock: Lock) -> None:
                 next_step=f"Run {command('grep', '-B', '3', digest[:12], path)} to see where it stands.",
                 evidence=seen(digest[:12]),
             )
+
+
+def require_age(work: Workspace, path: str, lock: Lock, days: int) -> None:
+    """Require that each file has been on the index for so many days; a file of which nobody knows its upload counts as old."""
+    today = datetime.now(UTC)
+    for one in lock.values():
+        for file in filter(None, map(work.known.served, one.hashes)):
+            age = file.days_old
+            if age is None and file.uploaded:
+                age = (today - datetime.fromisoformat(file.uploaded)).days
+            if age is not None and age < days:
+                raise Failed(
+                    expected=f"What {code(path)} names has been on the index for {days} days or longer: the house rules in `COMPANY.md` say so.",
+                    found=f"It names {code(f'{one.name} {one.version}')}, which is younger.",
+                    next_step=f"Run {command('pip', 'index', 'versions', one.name)} to see which releases there are.",
+                    evidence=seen(str(one.version)),
+                )
 
 
 def _no_hash(path: str, one: Locked) -> Failed:

@@ -41,7 +41,7 @@ MISTAKES = [
         "wrote the pins into the wishes",
         task=1,
         commands=f"""
-        printf 'shopfront==1.1\\nwebfw==1.2\\n' > website/requirements.in
+        printf 'daily-offers\\nshopfront==1.1\\nwebfw==1.2\\n' > website/requirements.in
         {_COMPILE_WEBSITE}
         """,
         caught_by=checks.everything_is_pinned,
@@ -62,7 +62,7 @@ MISTAKES = [
         task=1,
         commands="cd website && pip-compile --quiet --strip-extras requirements.in",
         caught_by=checks.hashes_are_there,
-        says=r"`netcore 1\.1` has no hash",
+        says=r"`daily-offers 1\.2` has no hash",
     ),
     Mistake(
         "deleted hashes which looked like too much",

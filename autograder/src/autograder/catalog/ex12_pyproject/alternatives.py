@@ -12,7 +12,7 @@ _SCALES = cleandoc("""
     [project]
     name = "till_scales"
     version = "1.4.0"
-    requires-python = ">= 3.11"
+    requires-python = " {{company.python}} "
     description = "Reads the scales at the till"
     dependencies = ["netcore <2, >=1.0", "leftpad >=1.1", 'drawer-lock ; platform_system == "Windows"']
     scripts = {weigh = "till_scales:main"}

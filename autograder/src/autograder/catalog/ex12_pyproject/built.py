@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
@@ -17,7 +17,7 @@ from autograder import Failed, Workspace
 from autograder.archive import Wheel, find_archives
 from autograder.wording import code, command, listing
 
-__all__ = ["Project", "show"]
+__all__ = ["Project", "require_backend", "show"]
 
 LARGEST_SOURCE = 200_000
 
@@ -25,6 +25,33 @@ LARGEST_SOURCE = 200_000
 def show(folder: str) -> str:
     """Give the command that shows what a project's archives hold."""
     return command("python3", "show.py", folder)
+
+
+def require_backend(project: Project, allowed: Sequence[str]) -> None:
+    """Require that a project says by what it is built (PEP 517), and that this is one of those allowed; of any, if none are named.
+
+    A backend's module is named after its distribution, `flit_core.buildapi` of `flit-core`, and `requires` must name that too.
+    """
+    table = project.data.get("build-system")
+    table = table if isinstance(table, dict) else {}
+    backend = table.get("build-backend")
+    step = f"Run {command('grep', '-n', '-A', '3', 'build-', project.path)} to see what it says of building."
+    if not isinstance(backend, str) or not backend.strip():
+        raise Failed(
+            expected=f"{code(project.path)} names who builds it, in `[build-system]`.",
+            found="It names no `build-backend`. Then each tool falls back to an old way of setuptools, in whichever version it finds.",
+            next_step=step,
+            evidence=r"\A(?![\s\S]*build-backend)",
+        )
+    module = canonicalize_name(backend.partition(":")[0].strip().replace(".", "-"))
+    needed = {canonicalize_name(re.split(r"[^\w.-]", str(one).strip())[0]) for one in table.get("requires") or ()}
+    if allowed and not any(name in needed and f"{module}-".startswith(f"{name}-") for name in allowed):
+        raise Failed(
+            expected=f"It is built by {listing(allowed)}: the house rules in `COMPANY.md` say so.",
+            found=f"It is built by {code(backend)}, of {listing(needed)}.",
+            next_step=step,
+            evidence=r"build-backend",
+        )
 
 
 class Project:

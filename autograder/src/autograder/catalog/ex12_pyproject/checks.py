@@ -15,7 +15,7 @@ from packaging.utils import canonicalize_name
 
 from autograder import Failed, Workspace, check
 from autograder.archive import Wheel
-from autograder.catalog.ex12_pyproject.built import Project, show
+from autograder.catalog.ex12_pyproject.built import Project, require_backend, show
 from autograder.source import Source
 from autograder.wording import code, command, listing
 
@@ -34,16 +34,32 @@ START = Path(__file__).parent / "start"
     ],
 )
 def scales_have_a_name(work: Workspace) -> None:
-    """A wheel in `scales/dist`, built from its `pyproject.toml`, is `till-scales` 1.4.0 for Python 3.11 and newer."""
+    """A wheel in `scales/dist`, built from its `pyproject.toml`, is `till-scales` 1.4.0 for Python `{{company.python}}`."""
     wheel = Project(work, "scales").wheel("till-scales")
     said = (str(wheel.version), wheel.metadata.get("requires_python", ""))
-    if said[0] != "1.4.0" or _pythons(said[1]) != _pythons(">=3.11"):
+    wanted = work.variant["company"]["python"]
+    if said[0] != "1.4.0" or _pythons(said[1]) != _pythons(wanted):
         raise Failed(
-            expected="The wheel is version 1.4.0 and wants Python 3.11 or newer, as `setup.py` says.",
+            expected=f"The wheel is version 1.4.0 and wants Python {code(wanted)}, as `setup.py` says.",
             found=f"It is version {code(said[0])}, and wants {code('Python ' + said[1]) if said[1] else 'any Python'}.",
             next_step=f"Run {show('scales')} and look for `Version` and `Requires-Python`.",
             evidence=r"^Version: ",
         )
+
+
+@check(
+    task=1,
+    points=1,
+    after=scales_have_a_name,
+    hints=[
+        "Who builds this project, and how would somebody else's computer know?",
+        "One table of `pyproject.toml` isn't about the project but about building it. `COMPANY.md` says what may stand there.",
+        "The table is `[build-system]`: `requires` lists what building needs, and `build-backend` names the module that does it.",
+    ],
+)
+def scales_name_their_backend(work: Workspace) -> None:
+    """`scales/pyproject.toml` names its build backend, one that `COMPANY.md` allows."""
+    require_backend(Project(work, "scales"), work.variant["company"]["build_backends"].split())
 
 
 _LINUX = {"sys_platform": "linux", "platform_system": "Linux", "os_name": "posix"}

@@ -22,9 +22,7 @@ def _scales(
     after: str = "rm scales/setup.py; uv build -q --wheel scales",
 ) -> str:
     """Write the project file of the scales, right but for what is given, and build."""
-    project = (
-        f'[project]\nname = "till-scales"\nversion = "{version}"\ndescription = "Scales"\nrequires-python = ">=3.11"\n'
-    )
+    project = f'[project]\nname = "till-scales"\nversion = "{version}"\ndescription = "Scales"\nrequires-python = "{{{{company.python}}}}"\n'
     return f"cat > scales/pyproject.toml <<'END'\n{build_system}{project}{needs}{scripts}{more}END\n{after}\n"
 
 
@@ -96,6 +94,13 @@ MISTAKES = [
         commands=_scales(needs='dependencies = ["leftpad>=1.1" "netcore>=1.0,<2"]\n', after="rm scales/setup.py"),
         caught_by=checks.scales_have_a_name,
         says=r"can't be read as TOML: there is something wrong around line 9",
+    ),
+    Mistake(
+        "named no backend, so that each tool falls back to what it likes",
+        task=1,
+        commands=_scales(build_system="", more='[tool.setuptools]\npy-modules = ["till_scales"]\n'),
+        caught_by=checks.scales_name_their_backend,
+        says=r"names no `build-backend`",
     ),
     Mistake(
         "left the command out",

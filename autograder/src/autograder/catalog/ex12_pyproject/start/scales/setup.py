@@ -18,7 +18,7 @@ setup(
     version=(here / "VERSION").read_text().strip(),
     description="Reads the scales at the till",
     py_modules=["till_scales"],
-    python_requires=">=3.11",
+    python_requires="{{company.python}}",
     install_requires=requires,
     entry_points={"console_scripts": ["weigh = till_scales:main"]},
 )
