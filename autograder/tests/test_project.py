@@ -319,37 +319,6 @@ def test_wheel_says_its_licence_by_its_name(wheel: zipfile.ZipFile) -> None:
     assert f"{folder}/licenses/LICENSE" in wheel.namelist()
 
 
-# --- Binder
-
-
-def test_binder_installs_the_same_lock() -> None:
-    """Binder's Python is one that the lock is for, and its requirements are the lock itself."""
-    assert (COURSE / "binder/requirements.txt").read_bytes() == (COURSE / COURSE_LOCK).read_bytes()
-    assert re.fullmatch(r"python-3\.1[1-4]\n", (COURSE / "binder/runtime.txt").read_text())
-    assert not re.findall(r"[A-Z]", re.sub(r"#.*", "", (COURSE / "binder/apt.txt").read_text()))
-
-
-def test_binder_stops_at_the_first_error() -> None:
-    """An error while the image is built ends the build: a shell script goes on unless told."""
-    assert "\nset -euo pipefail\n" in (COURSE / "binder/postBuild").read_text(encoding="utf-8")
-
-
-def test_binder_start_gives_the_server_our_settings(tmp_path: Path) -> None:
-    """`start` runs what it is given, with our Jupyter settings first and those of the platform still there."""
-    command = [
-        str(COURSE / "binder/start"),
-        sys.executable,
-        "-c",
-        "import os, sys; print(os.environ['JUPYTER_CONFIG_PATH'], sys.argv[1])",
-        "a b",
-    ]
-    environment = {"PATH": os.environ["PATH"], "JUPYTER_CONFIG_PATH": "/etc/theirs"}
-    shown = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True).stdout
-    ours, theirs = shown.removesuffix(" a b\n").split(":")
-    assert (Path(ours) / "jupyter_server_config.json").is_file()
-    assert theirs == "/etc/theirs"
-
-
 # --- the environment
 
 
