@@ -6,6 +6,7 @@ What a terminal shows is a picture on a canvas, so it is known by its effects. S
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -24,7 +25,11 @@ if TYPE_CHECKING:
 
 __all__ = ["MARKS", "PATIENCE", "READY", "chromium", "jupyterlab", "open_notebook", "page_of", "photograph", "until"]
 
-CHROMIUM = Path(os.environ.get("WHEELHOUSE_CHROMIUM", "/usr/bin/chromium"))
+_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+CHROMIUM = Path(
+    os.environ.get("WHEELHOUSE_CHROMIUM") or next(filter(None, map(shutil.which, _NAMES)), "/usr/bin/chromium")
+)
+"""The same names as `bootstrap.py` looks for."""
 FLAGS = [
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
