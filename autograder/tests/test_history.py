@@ -7,6 +7,7 @@ import multiprocessing
 import random
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,8 +17,8 @@ from autograder import folder, history, runner
 from autograder.changes import Observer
 from autograder.exercise import Exercise, find_exercise
 from autograder.folder import LiveWorkspace
-from autograder.history import History
-from autograder.verdict import Verdict
+from autograder.history import History, writing
+from autograder.verdict import Outcome, State, Verdict
 
 Begun = Callable[[Exercise], LiveWorkspace]
 
@@ -36,6 +37,11 @@ def looked(live: LiveWorkspace) -> Verdict:
     return runner.check_snapshot(live.snapshot(), acting=False, tier=live.tier, trusted=True)
 
 
+def quick(live: LiveWorkspace) -> Verdict:
+    """Check as the checklist does, with only the checks that read."""
+    return runner.check_live(live, acting=False, submit=False)
+
+
 @pytest.fixture
 def live(begun: Begun) -> LiveWorkspace:
     """A workspace that was begun and never looked at."""
@@ -51,9 +57,9 @@ def lines(live: LiveWorkspace) -> list[dict[str, object]]:
 
 def test_a_check_notes_what_it_found(live: LiveWorkspace) -> None:
     """The untouched start is no try; a task that is then there was tried once, and is done."""
-    runner.check_live(live)
+    quick(live)
     solve(live, 1)
-    verdict = runner.check_live(live)
+    verdict = quick(live)
     found = history.read(live.state)
 
     assert [look.score for look in found.looks] == [0, verdict.score]
@@ -69,7 +75,7 @@ def test_the_same_verdict_is_noted_once(live: LiveWorkspace) -> None:
     verdict = looked(live)
     for seconds in range(50):
         history.note(live, verdict, NOON + timedelta(seconds=seconds))
-        history._noted.clear()
+        writing._noted.clear()
 
     assert [line["kind"] for line in lines(live)] == ["begun", "look"]
 
@@ -87,32 +93,75 @@ def test_work_that_reaches_nothing_counts_as_time(live: LiveWorkspace) -> None:
 
 
 def test_commands_between_two_looks_are_counted_and_are_work(live: LiveWorkspace) -> None:
-    """A learner who types commands which change nothing for a while is at work."""
-    runner.check_live(live)
+    """A learner who types commands which change nothing for a while is at work; each command counts once."""
+    quick(live)
     observer = Observer(live, "terminal")
     for number in range(3):
         began = time.time()
         observer.note(f"echo {number}", 0, began, began)
-    solve(live, 1)
-    runner.check_live(live)
-    first = history.read(live.state)
-    solve(live, 2)
-    runner.check_live(live)
+    counted = []
+    for text in ("one", "two"):
+        (live.project / "labels/.venv").write_text(text)
+        history.note_hint(live, 1, "some_check", 1)
+        counted.append(history.read(live.state).commands)
 
-    assert first.commands == 3
-    assert history.read(live.state).commands == 3
-    assert first.active_seconds > 0
+    assert counted == [3, 3]
+    assert history.read(live.state).active_seconds > 0
+
+
+def ended(verdict: Verdict, **states: State) -> Verdict:
+    """Give a verdict in which some checks ended otherwise."""
+    return replace(
+        verdict,
+        tasks=tuple(
+            replace(
+                task,
+                outcomes=tuple(
+                    Outcome(
+                        one.check, states[one.check.name], found="so" if states[one.check.name] == "failed" else None
+                    )
+                    if one.check.name in states
+                    else one
+                    for one in task.outcomes
+                ),
+            )
+            for task in verdict.tasks
+        ),
+    )
+
+
+def test_what_was_not_run_now_is_remembered(live: LiveWorkspace) -> None:
+    """A check that runs something counts as it ended last; that it was not run now is neither a try nor a loss."""
+    untouched = looked(live)
+    task = untouched.tasks[1]
+    first, second = task.outcomes[0].check, next(one.check for one in task.outcomes if one.check.acts)
+    states: list[dict[str, State]] = [
+        {first.name: "passed", second.name: "failed"},
+        {first.name: "passed", second.name: "waiting"},
+        {first.name: "passed", second.name: "passed"},
+        {first.name: "passed", second.name: "waiting"},
+        {first.name: "failed", second.name: "waiting"},
+    ]
+    for minute, one in enumerate([{}, *states]):
+        history.note(live, ended(untouched, **one), NOON + timedelta(minutes=minute))
+    found = history.read(live.state)
+
+    noted = [look.tasks[2][second.name] for look in found.looks]
+    assert noted == ["waiting", "failed", "passed", "waiting"]
+    assert found.attempts == 3
+    assert found.task(2).failed_checks[second.name] == 1
+    assert found.task(2).failed_looks == 2
 
 
 def test_each_failure_that_differs_is_a_failed_look(live: LiveWorkspace) -> None:
     """Two wrong ways to do one task are two failed looks at it, and none at the others; the right one ends it."""
-    runner.check_live(live)
+    quick(live)
     wrong = live.project / "labels/.venv"
     wrong.write_text("no environment")
-    runner.check_live(live)
+    quick(live)
     wrong.unlink()
     live.sandbox.run(["python3", "-m", "venv", "--without-pip", "labels/.venv"], live.place)
-    runner.check_live(live)
+    quick(live)
     found = history.read(live.state)
     tried = [number for number, one in found.tasks.items() if one.failed_looks]
 
@@ -129,14 +178,16 @@ def test_hints_answers_and_resets_are_noted(live: LiveWorkspace) -> None:
     runner.next_hint(live, 2)
     runner.next_hint(live, 2)
     history.note_answer(live, 3)
+    quick(live)
     again = folder.reset(exercise)
     history.note_reset(again)
+    quick(again)
     found = history.read(again.state)
 
     assert (found.hints, found.resets) == (2, 1)
     assert (found.task(2).hints, found.task(2).answer_shown) == (2, False)
     assert (found.task(3).hints, found.task(3).answer_shown) == (0, True)
-    assert len(found.looks) == 1
+    assert found.attempts == 0
 
 
 def test_a_half_written_line_is_ignored_and_ended(live: LiveWorkspace) -> None:
@@ -148,7 +199,7 @@ def test_a_half_written_line_is_ignored_and_ended(live: LiveWorkspace) -> None:
     start = whole.index(b"\n") + 1
     for cut in sorted(random.Random(7).sample(range(start, len(whole)), 20)):
         file.write_bytes(whole[:cut])
-        history._noted.clear()
+        writing._noted.clear()
         assert history.read(live.state).looks == ()
         history.note(live, verdict, NOON + timedelta(seconds=1))
         assert len(history.read(live.state).looks) == 1
@@ -176,17 +227,17 @@ def test_its_size_is_bounded_and_what_is_reached_is_still_noted(
     live: LiveWorkspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """When the file is full, only a check that passes for the first time is worth a line."""
-    monkeypatch.setattr(history, "MOST_BYTES", 2000)
-    runner.check_live(live)
+    monkeypatch.setattr(writing, "MOST_BYTES", 2000)
+    quick(live)
     for number in range(100):
         history.note_hint(live, 1, "some_check", number, NOON + timedelta(seconds=number))
     full = (live.state / history.NAME).stat().st_size
     (live.project / "labels/.venv").write_text("wrong")
-    runner.check_live(live)
+    quick(live)
     (live.project / "labels/.venv").unlink()
     still = (live.state / history.NAME).stat().st_size
     solve(live, 1)
-    runner.check_live(live)
+    quick(live)
 
     assert full < 2500
     assert still == full
@@ -210,9 +261,9 @@ def test_what_cannot_be_written_is_not_noted(live: LiveWorkspace) -> None:
         b"[" * 100_000 + b"\n",
         b'{"at": 5, "kind": "look"}\n',
         b'{"at": "2031-13-45T12:00:00Z", "kind": "look"}\n',
-        b'{"at": "2031-05-17T12:00:00Z", "kind": "look", "tasks": {"1": {"checks": {"<b>": "passed"}, "mark": ""}}}\n',
-        b'{"at": "2031-05-17T12:00:00Z", "kind": "look", "tasks": {"0": {"checks": {}, "mark": ""}}}\n',
-        b'{"at": "2031-05-17T12:00:00Z", "kind": "look", "tasks": {"1": {"checks": {"a": "good"}, "mark": ""}}}\n',
+        b'{"at": "2031-05-17T12:00:00Z", "kind": "look", "tasks": {"1": {"checks": {"<b>": "passed"}, "found": {}}}}\n',
+        b'{"at": "2031-05-17T12:00:00Z", "kind": "look", "tasks": {"0": {"checks": {}, "found": {}}}}\n',
+        b'{"at": "2031-05-17T12:00:00Z", "kind": "look", "tasks": {"1": {"checks": {"a": "good"}, "found": {}}}}\n',
         b'{"at": "2031-05-17T12:00:00Z", "kind": "hint", "task": true}\n',
         b'{"at": "2031-05-17T12:00:00Z", "kind": "hint", "task": 1e400, "active": -5, "commands": NaN}\n',
         b"\xff\xfe\0\n",

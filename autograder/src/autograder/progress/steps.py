@@ -159,7 +159,7 @@ def steps() -> tuple[Step, ...]:
             try:
                 verdict = runner.check_live(live, acting=False, submit=False)
                 past = history.read(live.state)
-                verdict = history.remembered(verdict, past.looks[-1] if past.looks else None)
+                verdict = history.remembered(verdict, past.latest)
             except CourseError as error:
                 trouble = error.message
         lesson = _first(root, f"notebooks/{exercise.number:02}-*.ipynb")
