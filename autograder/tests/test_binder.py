@@ -5,6 +5,7 @@ That all of it together makes an image in which the course works is proven by `p
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import re
@@ -21,6 +22,8 @@ from pathlib import Path
 import pytest
 
 from autograder.jupyter import launch
+from autograder.sandbox.bases import own_base
+from autograder.sandbox.seed import _key
 from proofs.binder import badge_path
 from proofs.binder_base import pins
 from proofs.binder_image import whole_seconds
@@ -239,6 +242,18 @@ def test_times_are_cut_as_a_registry_cuts_them(tmp_path: Path) -> None:
     assert whole_seconds(tmp_path) == 5
     assert {path.lstat().st_mtime_ns for path in (file, link)} == {1_700_000_000_000_000_000}
     assert (tmp_path / "folder").stat().st_mtime_ns % 10**9 == 0
+
+
+def test_images_times_change_no_name_of_the_cache(tmp_path: Path) -> None:
+    """What was made when the image was built is found when it is started: a registry cuts a Python's time to whole seconds."""
+    python = tmp_path / "python"
+    python.write_bytes(b"")
+    base = dataclasses.replace(own_base(), executable=python)
+    names = set()
+    for fraction in (0, 987_654_321):
+        os.utime(python, ns=(1_700_000_000 * 10**9 + fraction,) * 2)
+        names.add(_key.__wrapped__(base, "/usr/local"))
+    assert len(names) == 1
 
 
 def test_step_without_options_copies() -> None:

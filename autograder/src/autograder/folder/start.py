@@ -149,7 +149,7 @@ def _key(live: LiveWorkspace, exercise: Exercise) -> str:
         live.place.system.mkdir(parents=True, exist_ok=True)
         facts.append(choose_second(live.place.system).seed.name)
     if (uv := course_uv()) is not None:
-        facts += [f"{uv.stat().st_size} {uv.stat().st_mtime_ns}"]
+        facts += [f"{uv.stat().st_size} {int(uv.stat().st_mtime)}"]  # an image keeps whole seconds
     digest.update("\n".join(facts).encode())
     return f"{exercise.id}-{digest.hexdigest()[:16]}"
 

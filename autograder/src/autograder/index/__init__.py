@@ -233,7 +233,9 @@ def _facts(store: Store) -> dict[str, Any]:
 def _bundled(store: Store) -> list[Held]:
     """Know and offer the wheels that came with this Python: with them `pip install pip` works without a mirror."""
     wheels = bundled_wheels()
-    states = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in wheels]
+    states = [
+        (str(path), path.stat().st_size, int(path.stat().st_mtime)) for path in wheels
+    ]  # an image keeps whole seconds
 
     def make() -> list[Held]:
         found = []

@@ -114,7 +114,8 @@ def open_doors(cache: Path) -> Doors:
         CourseError: it can't be made, with the reason.
     """
     try:
-        states = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in sources()]
+        # whole seconds: an image that went through a registry keeps no more of a time
+        states = [(str(path), path.stat().st_size, int(path.stat().st_mtime)) for path in sources()]
         code = [Path(__file__).with_name(name).read_bytes() for name in ("hosts.py", "certificates.py")]
         key = hashlib.sha256(b"\0".join([_FORMAT.encode(), repr(states).encode(), *code])).hexdigest()[:16]
         folder = cache / "doors" / key

@@ -78,7 +78,9 @@ def executable_name() -> str:
 def _key(base: Base, prefix: str) -> str:
     """Name the seed by all it is made from."""
     status = base.executable.stat()
-    parts = [_FORMAT, base.full_version, base.prefix, str(base.executable), f"{status.st_size} {status.st_mtime_ns}"]
+    # whole seconds: an image that went through a registry keeps no more of a time
+    made = f"{status.st_size} {int(status.st_mtime)}"
+    parts = [_FORMAT, base.full_version, base.prefix, str(base.executable), made]
     parts += [prefix, *sorted(file.name for file in base.wheels.glob("*.whl"))]
     digest = hashlib.sha256("\n".join(parts).encode())
     for name in ("inner.py", "fast_ensurepip.py", "configuration.py", "startup.py", "distributor.py", "seed.py"):
