@@ -6,12 +6,14 @@ The checklist, `course check`, nbgrader and the grader on another machine all ta
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import hashlib
 import os
 import threading
 import traceback
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from autograder import history
@@ -25,7 +27,7 @@ from autograder.exceptions import (
     UsageError,
 )
 from autograder.exercise import Check, Exercise, Task, find_exercise
-from autograder.folder import LiveWorkspace, index, signature, submit_folder, undisturbed
+from autograder.folder import LiveWorkspace, index, refresh, signature, submit_folder, undisturbed
 from autograder.sandbox.pythons import read_pythons
 from autograder.snapshot import SnapshotTree, digest
 from autograder.verdict import Outcome, TaskVerdict, Verdict
@@ -60,6 +62,20 @@ def _evaluate(one: Check, work: Workspace) -> Outcome:
     return Outcome(one, "passed")
 
 
+class _Scene:
+    """What acting checks are given of a workspace: all of it or some folders, the state of that, and where it is put together."""
+
+    def __init__(self, tree: SnapshotTree, stage: Stage, exercise: Exercise) -> None:
+        # the variant's rows are part of each result's key; whose they are changes nothing
+        facts = replace(tree.facts, seed="")
+        published = digest(tree.published) if tree.published is not None else ""
+        self.stage = stage
+        self.state = hashlib.sha256(f"{digest(tree)} {published} {facts}".encode()).hexdigest()
+        self.workspace = Workspace(
+            tree, facts, index().known, stage.act, published=tree.published, variant=exercise.variant
+        )
+
+
 def evaluate(
     exercise: Exercise,
     tree: SnapshotTree,
@@ -76,7 +92,9 @@ def evaluate(
     Unless it is `trusted`, being the user's own, it is run only in a tier that isolates, or in one that `unsafe` allows
     (`"medium"`, `"basic"`; the verdict then says so): elsewhere its acting checks end as `error`.
 
-    Results of acting checks are kept in the cache by the content of all they depend on.
+    Results of acting checks are kept in the cache by the content of all they depend on. One that says in which folders it acts is tried
+    with these alone: who does another task, or has done it otherwise, shares its result. What fails there is tried in the whole
+    workspace, since an honest way may lead outside.
     With `acting=False` those that aren't kept stay `waiting`.
     `checks` replaces the exercise's own, for the proof that each is needed.
 
@@ -87,15 +105,17 @@ def evaluate(
     own = {one.name: one for one in exercise.checks}
     chosen = exercise.checks if checks is None else tuple(own.get(one.name, one) for one in checks)
     outcomes: dict[Check, Outcome] = {}
-    published = digest(tree.published) if tree.published is not None else ""
-    state = hashlib.sha256(f"{digest(tree)} {published} {tree.facts}".encode()).hexdigest()
     reading = Workspace(tree, tree.facts, index().known, published=tree.published, variant=exercise.variant)
     used = ""
     pythons = read_pythons(exercise.folder)
-    with Stage(tree, tier, trusted=trusted, unsafe=unsafe, pythons=pythons, onlooker=onlooker) as stage:
-        running = Workspace(
-            tree, tree.facts, index().known, stage.act, published=tree.published, variant=exercise.variant
-        )
+    with contextlib.ExitStack() as open_stages:
+
+        @functools.cache
+        def scene(folders: tuple[str, ...]) -> _Scene:
+            part = tree.only(folders) if folders else tree
+            stage = Stage(part, tier, trusted=trusted, unsafe=unsafe, pythons=pythons, onlooker=onlooker)
+            return _Scene(part, open_stages.enter_context(stage), exercise)
+
         for one in chosen:
             before = one.after
             while before is not None and before not in outcomes:
@@ -105,14 +125,19 @@ def evaluate(
             elif not one.acts:
                 outcomes[one] = _evaluate(one, reading)
             else:
-                kept = kept_at(exercise, one, state, stage.in_force)
-                outcome = recall(one, kept)
-                if outcome is None and acting:
-                    number = sum(other.acts for other in chosen[: chosen.index(one) + 1])
-                    stage.onlooker.tell(one, number, sum(other.acts for other in chosen))
-                    stage.clear()
-                    outcome = stage.judge(_evaluate(one, running))
-                    keep(outcome, kept)
+                number = sum(other.acts for other in chosen[: chosen.index(one) + 1])
+                outcome = None
+                for folders in dict.fromkeys([one.acts_in, ()]):
+                    stage = scene(folders).stage
+                    kept = kept_at(exercise, one, scene(folders).state, stage.in_force)
+                    outcome = recall(one, kept)
+                    if outcome is None and acting:
+                        stage.onlooker.tell(one, number, sum(other.acts for other in chosen))
+                        stage.clear()
+                        outcome = stage.judge(_evaluate(one, scene(folders).workspace))
+                        keep(outcome, kept)
+                    if outcome is None or outcome.state == "passed":
+                        break
                 outcomes[one] = outcome or Outcome(one, "waiting")
                 if outcome is not None and outcome.state != "error" and not trusted:
                     used = stage.in_force
@@ -261,6 +286,7 @@ def next_hint(live: LiveWorkspace, task: int | None = None) -> Hint | None:
     Raises:
         BrokenExercise: the check has no hint.
     """
+    refresh(live)  # another notebook may have asked since
     verdict = check_live(live)
     chosen = [verdict.task(task)] if task is not None else list(verdict.tasks)
     for one in chosen:

@@ -28,6 +28,7 @@ from autograder.folder.live import (
 from autograder.folder.looking import signature
 from autograder.folder.making import SCRATCH, begin, begin_free, prepare, prepare_starts, reset
 from autograder.folder.moving import remove_tree
+from autograder.folder.present import refresh, wish_for_another_tier
 
 __all__ = [
     "SCRATCH",
@@ -39,10 +40,12 @@ __all__ = [
     "open_workspace",
     "prepare",
     "prepare_starts",
+    "refresh",
     "remove_tree",
     "reset",
     "sandbox",
     "signature",
     "submit_folder",
     "undisturbed",
+    "wish_for_another_tier",
 ]

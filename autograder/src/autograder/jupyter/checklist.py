@@ -2,13 +2,14 @@
 
 It only shows what `runner.check_live` says. A thread looks, so that a busy cell doesn't stop it: at once when a shell of the course
 shows its prompt again (see `autograder.changes`), within a second when a file of the project was saved by an editor, and every few
-seconds in any case. Checks which run something wait until the state has been still for a moment, or until "Check now" is pressed.
+seconds in any case. Checks which run something are tried by another thread when the state has been still for a moment, or when
+"Check now" is pressed; the next prompt ends a try of what is no more.
 The browser asks every two seconds whether this kernel still answers, so that an old picture is never taken for the present.
+Several notebooks may show the same exercise: each kernel has a list of its own, and all follow the one workspace.
 """
 
 from __future__ import annotations
 
-import html
 import threading
 import time
 from collections.abc import Callable
@@ -19,73 +20,23 @@ import anywidget
 import traitlets
 
 from autograder import folder, runner
-from autograder.changes import glance, signal_file
+from autograder.changes import Recent, as_rows
 from autograder.exceptions import CourseError
-from autograder.jupyter import session
+from autograder.exercise import Check
+from autograder.jupyter import checklist_words, session
 from autograder.jupyter.busy import answer_while_busy
-from autograder.jupyter.words import inline_html, plain
+from autograder.jupyter.checklist_words import SIGN, WORD, as_items
+from autograder.jupyter.trying import Trial
+from autograder.jupyter.waiting import PERIOD, Waiting, time_of
+from autograder.places import course_root
 from autograder.verdict import Verdict
 
 __all__ = ["Checklist", "as_items", "stop_all"]
 
 STATIC = Path(__file__).parent / "static"
-PROMPT_PERIOD = 0.05
-"""Seconds between two looks whether a prompt has returned: a file's time, and nothing else."""
-PERIOD = 1.0
-"""Seconds between two looks at the project's own files while the checklist can be seen."""
-GLANCES = 8
-"""Every so many of them the whole workspace is looked at, which costs some ten times as much."""
-UNSEEN_PERIOD = 5.0
-"""Seconds between two looks while it can't be seen."""
 STILL = 0.3
-"""Seconds after a prompt until checks which run something may: another command may come at once."""
-
-SIGN = {"passed": "✓", "failed": "○", "waiting": "·", "running": "…", "error": "!"}
-WORD = {
-    "passed": "done",
-    "failed": "to do",
-    "waiting": "waits",
-    "running": "not tried yet",
-    "error": "our error",
-}
-
+"""Seconds after a prompt until checks which run something are tried: another command may come at once."""
 _live: dict[str, Checklist] = {}
-
-
-def as_items(verdict: Verdict) -> list[dict[str, Any]]:
-    """Give a verdict's tasks as the browser wants them.
-
-    To the verdict's states comes `running`: a check that runs something, was not run yet and waits for no other.
-    """
-    items = []
-    for task in verdict.tasks:
-        done = {one.check: one.state for one in task.outcomes}
-        checks = []
-        for one in task.outcomes:
-            after = one.check.after
-            free = after is None or done.get(after, "passed") == "passed"
-            state = "running" if one.check.acts and one.state == "waiting" and free else one.state
-            checks.append({**one.as_json(), "state": state})
-        states = {check["state"] for check in checks}
-        state = task.state if task.state != "failed" or "failed" in states or "running" not in states else "running"
-        items.append(
-            {
-                "task": task.task.number,
-                "title": task.task.title,
-                "state": state,
-                "score": task.score,
-                "points": task.task.points,
-                "checks": checks,
-            }
-        )
-    return items
-
-
-def _time_of(file: Path) -> int:
-    try:
-        return file.stat().st_mtime_ns
-    except OSError:
-        return 0
 
 
 def stop_all() -> None:
@@ -95,7 +46,7 @@ def stop_all() -> None:
 
 
 class Checklist(anywidget.AnyWidget):
-    """One exercise's live checklist; a newer one of the same exercise takes over from it."""
+    """One exercise's live checklist; a newer one of the same exercise in the same notebook takes over from it."""
 
     _esm = STATIC / "checklist.js"
     _css = STATIC / "checklist.css"
@@ -107,16 +58,25 @@ class Checklist(anywidget.AnyWidget):
     points = traitlets.Int(0).tag(sync=True)
     hints = traitlets.Dict().tag(sync=True)
     """By task: the text of the hint that was asked for last."""
+    steps: traitlets.List[dict[str, Any]] = traitlets.List().tag(sync=True)
+    """The last commands and what they changed, oldest first: see `autograder.changes.as_rows`."""
     busy = traitlets.Unicode("").tag(sync=True)
     """What is being done that takes a moment."""
+    trying = traitlets.Dict().tag(sync=True)
+    """Which check runs now: `number`, `of`, `says`, and whether it was `asked` for; empty while none does."""
     message = traitlets.Unicode("").tag(sync=True)
     """What happened last, or why nothing can be shown."""
     terminal = traitlets.Unicode("").tag(sync=True)
     """The name of the terminal that is this exercise's sandboxed shell; empty where there is no such terminal."""
     notice = traitlets.Unicode("").tag(sync=True)
+    wish = traitlets.Unicode("").tag(sync=True)
+    """What was asked for and isn't so: another tier."""
+    hand_in = traitlets.Unicode("").tag(sync=True)
+    """Where the snapshot lies that is handed in."""
+    retired = traitlets.Bool(False).tag(sync=True)
+    """Whether a newer list in this notebook has taken over."""
     signs = traitlets.Dict(SIGN).tag(sync=True)
     words = traitlets.Dict(WORD).tag(sync=True)
-    visible = traitlets.Bool(True).tag(sync=True)
 
     def __init__(self, live: folder.LiveWorkspace, *, period: float = PERIOD) -> None:
         """Show a workspace's state and keep showing it."""
@@ -126,7 +86,6 @@ class Checklist(anywidget.AnyWidget):
         ordinary = session.ordinary_terminals()
         super().__init__(
             title=exercise.title,
-            tier=live.tier,
             points=exercise.points,
             terminal="" if ordinary else f"ex{number}",
             notice=(
@@ -138,122 +97,219 @@ class Checklist(anywidget.AnyWidget):
         )
         answer_while_busy(self)
         self._workspace = live
-        self._period = period
-        self._stop = threading.Event()
-        self._look_now = threading.Event()
+        self._waiting = Waiting(live, period, self._show_steps)
+        self._recent = Recent(live)
         self._work = threading.Lock()
-        self._told = _time_of(signal_file(live))
-        self._seen = glance(live)
+        """Held while somebody looks, or starts over."""
+        self._showing = threading.Lock()
+        self._record = self._made = 0
+        self._trial: Trial | None = None
+        self._asked = False
+        self._state = 0
+        """Counts the states that were looked at: what was tried of an older one is no news."""
+        self._tried = -1
+        self._still_at = time.monotonic() + STILL
+        self._broken: dict[str, dict[str, Any]] = {}
+        """What broke of ours when it was tried in this state, by check: it isn't tried again before anything changes."""
         older = _live.get(exercise.id)
         if older is not None:
+            older.retired = True
             older.stop()
         _live[exercise.id] = self
-        self._look(acting=False)
+        self._look()
+        self._show_steps()
         self.on_msg(self._on_message)
         self._thread = threading.Thread(target=self._watch, name=f"checklist-{exercise.id}", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
         """Stop looking; the browser then says that this is not live."""
-        self._stop.set()
-        self._look_now.set()
+        self._waiting.end()
+        if self._trial is not None:
+            self._trial.end()
         for name, one in list(_live.items()):
             if one is self:
                 del _live[name]
 
+    # --- looking
+
     def _watch(self) -> None:
-        before: list[Any] | None = None
-        prompt = False
-        while not self._stop.is_set():
-            untried = any(task["state"] == "running" for task in self.tasks)
-            prompt = self._wait(STILL if prompt and untried else None)
-            if self._stop.is_set():
-                return
-            if self.busy:
-                continue
-            with self._work:
-                self._look(acting=False)
-                untried = any(task["state"] == "running" for task in self.tasks)
-                if untried and before == self.tasks:  # still since the last look
-                    self._look(acting=True)
-                before = self.tasks
-
-    def _wait(self, seconds: float | None) -> bool:
-        """Wait until it is worth looking; True if it is because a prompt returned."""
-        signal, period, glances = signal_file(self._workspace), self._period, GLANCES
-        if not self.visible:
-            period, glances = max(period, UNSEEN_PERIOD), 1
-        if seconds is not None:
-            period, glances = seconds, 1
-        next_glance = time.monotonic() + period
-        while not self._look_now.wait(PROMPT_PERIOD if self.visible else period):
-            told = _time_of(signal)
-            if told != self._told and self.visible:
-                self._told = told
-                return True
-            if time.monotonic() >= next_glance:
-                glances -= 1
-                next_glance += period
-                seen = glance(self._workspace)
-                if glances <= 0 or seen != self._seen:
-                    self._seen = seen
-                    break
-        self._look_now.clear()
-        self._told = _time_of(signal)
-        return False
-
-    def _look(self, *, acting: bool) -> None:
-        """Look once. What goes wrong is said in the list and never ends the thread."""
         try:
-            verdict = session.check(self._workspace, acting=acting)
+            while not self._waiting.over():
+                changed = self._waiting.wait(self._due)
+                if self._waiting.over():
+                    return
+                if changed:
+                    self._changed()
+                if self._look() and not changed:
+                    self._changed()
+                self._show_steps()  # after the tick, which is what one waits for
+                self._try()
+        finally:
+            self._waiting.close()
+
+    def _changed(self) -> None:
+        """Take note that the state is another: what is being tried of the old one is in vain."""
+        self._state += 1
+        self._still_at = time.monotonic() + STILL
+        self._broken = {}
+        if self._trial is not None:
+            self._trial.end()
+
+    def _due(self) -> float | None:
+        """Give the moment at which checks that run something may be tried; None while there is nothing to try."""
+        if self._trial is not None:
+            return None
+        if self._asked:
+            return 0.0
+        untried = any(task["state"] == "running" for task in self.tasks)
+        return self._still_at if untried and self._tried != self._state else None
+
+    def _look(self) -> bool:
+        """Look once at what can be read; True if that is news. What goes wrong is said in the list and never ends the thread."""
+        live = self._workspace
+        try:
+            with self._work:
+                made = time_of(live.state / "begun")
+                if (stamp := time_of(live.state / "workspace.json")) != self._record or made != self._made:
+                    if self._made not in (0, made):  # started over, here or in another notebook
+                        self.hints = {}
+                    self._record, self._made = stamp, made
+                    folder.refresh(live)
+                    self._say_where()
+                verdict = session.check(live, acting=False)
         except CourseError as error:
             self.message = str(error)
-            return
+            return False
         except Exception as error:  # half-written files, a workspace that is being replaced
             self.message = f"The workspace could not be checked just now ({type(error).__name__})."
-            return
+            return False
         if self.message.startswith("The workspace"):
             self.message = ""
-        with self.hold_sync():
-            items = as_items(verdict)
-            if items != self.tasks:
+        return self._show(verdict)
+
+    def _show(self, verdict: Verdict) -> bool:
+        """Show a verdict; True if it says anything else than what is shown."""
+        items = as_items(verdict)
+        for task in items:
+            for number, check in enumerate(task["checks"]):
+                if check["state"] == "running" and check["check"] in self._broken:
+                    task["checks"][number] = self._broken[check["check"]]
+                    task["state"] = "error"
+        with self._showing, self.hold_sync():
+            news = items != self.tasks
+            if news:
                 self.tasks = items
             self.score = verdict.score
+        return news
+
+    def _show_steps(self) -> None:
+        try:
+            steps = self._recent.look()
+        except OSError:
+            return
+        if steps is not None:
+            self.steps = [as_rows(step) for step in steps]
+
+    def _say_where(self) -> None:
+        live, root = self._workspace, course_root()
+        where = folder.submit_folder(live)
+        self.tier, self.wish = live.tier, folder.wish_for_another_tier(live)
+        if where is None or live.exercise is None:
+            self.hand_in = ""
+            return
+        file = where / runner.snapshot_name(live.exercise)
+        self.hand_in = str(file.relative_to(root) if root is not None and file.is_relative_to(root) else file)
+
+    # --- trying
+
+    def _try(self) -> None:
+        """Try the checks which run something, if that was asked for or the state has been still."""
+        due = self._due()
+        if due is None or time.monotonic() < due or self._waiting.over():
+            return
+        asked, self._asked = self._asked, False
+        state = self._tried = self._state
+        self.trying = {"number": 0, "of": 0, "says": "", "asked": asked}
+        self._trial = Trial(
+            self._workspace, asked=asked, tell=self._tell, ended=lambda *given: self._ended(state, *given)
+        )
+        self._trial.start()
+
+    def _tell(self, trial: Trial, check: Check, number: int, of: int) -> None:
+        self.trying = {"number": number, "of": of, "says": check.says, "asked": trial.asked}
+
+    def _ended(self, state: int, trial: Trial, found: Verdict | BaseException | None) -> None:
+        """Show what a try has found, if the workspace is still as it was then."""
+        self._trial = None
+        self.trying = {}
+        if isinstance(found, Verdict) and state == self._state:
+            items = as_items(found)
+            self._broken = {
+                check["check"]: check for task in items for check in task["checks"] if check["state"] == "error"
+            }
+            self._show(found)
+        if trial.asked and isinstance(found, Verdict):
+            self.message = f"Checked at {time.strftime('%H:%M:%S')}: {found.score} of {self.points} points."
+        elif trial.asked and found is None and state != self._state:
+            self._asked = True  # the state has changed meanwhile: try what is there now
+        elif isinstance(found, BaseException):
+            self.message = str(found) if isinstance(found, CourseError) else self._broke(found)
+        self._waiting.ring()
+
+    @staticmethod
+    def _broke(error: BaseException) -> str:
+        return f"Something of ours broke ({type(error).__name__}: {error}). Nothing is lost: run this cell again."
+
+    # --- what the learner presses
 
     def _on_message(self, _: Any, message: dict[str, Any], __: Any) -> None:
-        """Answer the browser: at once for a ping, else from a thread, since checks may take seconds."""
-        if self._stop.is_set():
+        """Answer the browser: at once for a ping, else from a thread, since much may take seconds."""
+        if self._waiting.over():
             return  # silence: the browser will say that this list isn't live
-        kind = message.get("type")
-        if kind == "ping":
-            self.send({"type": "pong"})
-            return
-        task = message.get("task")
-        actions: dict[str, tuple[str, Callable[[], None]]] = {
-            "check": ("Checking …", lambda: self._look(acting=True)),
-            "hint": (
-                "Looking for a hint …",
-                lambda: self._hint(task if isinstance(task, int) else None),
-            ),
-            "reset": ("Starting over …", self._reset),
-        }
-        if kind in actions and not self.busy:
-            self.busy, action = actions[kind]
+        kind, task = message.get("type"), message.get("task")
+        if kind in ("ping", "seen"):
+            self._waiting.note_page(message)
+            if kind == "ping":
+                self.send({"type": "pong"})
+        elif kind == "check":
+            self._ask()
+        elif kind == "cancel":
+            self._cancel()
+        elif kind in ("hint", "reset") and not self.busy:
+            self.busy = "Looking for a hint …" if kind == "hint" else "Starting over …"
+            number = task if isinstance(task, int) else None
+            action = self._reset if kind == "reset" else lambda: self._hint(number)
             threading.Thread(target=self._do, args=(action,), daemon=True).start()
+
+    def _ask(self) -> None:
+        self.message, trial = "", self._trial
+        if trial is not None:  # what runs already is what is asked for
+            trial.asked = True
+            self.trying = {**self.trying, "asked": True}
+        else:
+            self._asked = True
+            self._waiting.ring()
+
+    def _cancel(self) -> None:
+        self._asked, trial = False, self._trial
+        if trial is not None:
+            trial.asked = False
+            trial.end()
+            self.message = "Stopped. What was found before still stands."
 
     def _do(self, action: Callable[[], None]) -> None:
         try:
-            with self._work:
-                self.message = ""
-                action()
+            self.message = ""
+            action()
         except CourseError as error:
             self.message = str(error)
         except Exception as error:
-            self.message = (
-                f"Something of ours broke ({type(error).__name__}: {error}). Nothing is lost: run this cell again."
-            )
+            self.message = self._broke(error)
         finally:
             self.busy = ""
+            self._changed()
+            self._waiting.ring()
 
     def _hint(self, task: int | None) -> None:
         with session.checking():
@@ -269,42 +325,30 @@ class Checklist(anywidget.AnyWidget):
 
     def _reset(self) -> None:
         assert self._workspace.exercise is not None
-        self._workspace = session.start_over(self._workspace.exercise)
-        self.hints = {}
-        self._look(acting=False)
+        self._changed()
+        with self._work:
+            self._workspace = session.start_over(self._workspace.exercise)
+            self.hints = {}
+            self._show(session.check(self._workspace, acting=False))
         self.message = (
             "Started over. A shell that was open still stands in the old workspace: close it and open a new one."
         )
 
+    # --- where no widget can live
+
     def _repr_mimebundle_(self, **options: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Add the list as text and as HTML, for wherever no widget can live."""
+        """Add the list as text and as HTML."""
         data, metadata = super()._repr_mimebundle_(**options) or ({}, {})
         return {**data, "text/plain": self.as_text(), "text/html": self.as_html()}, dict(metadata)
 
+    @property
+    def _notices(self) -> list[str]:
+        return [one for one in (self.notice, self.wish) if one]
+
     def as_text(self) -> str:
         """Give the list as plain text."""
-        lines = [f"{self.title}: {self.score} of {self.points} points ({self.tier} sandbox)"]
-        for task in self.tasks:
-            lines.append(f"{SIGN[task['state']]} Task {task['task']}: {task['title']} ({WORD[task['state']]})")
-            lines += [f"    {SIGN[one['state']]} {plain(one['says'])} ({WORD[one['state']]})" for one in task["checks"]]
-        return "\n".join([*lines, *([plain(self.notice)] if self.notice else [])])
+        return checklist_words.as_text(self.title, self.tier, self.points, self.tasks, self._notices)
 
     def as_html(self) -> str:
         """Give the list as HTML without script, as it was at this moment."""
-        tasks = "".join(
-            f"<li>{SIGN[task['state']]} <strong>Task {task['task']}: {html.escape(task['title'])}</strong> "
-            f"({WORD[task['state']]}, {task['score']} of {task['points']} points)<ul style='list-style:none'>"
-            + "".join(
-                f"<li>{SIGN[one['state']]} {inline_html(one['says'])} ({WORD[one['state']]})</li>"
-                for one in task["checks"]
-            )
-            + "</ul></li>"
-            for task in self.tasks
-        )
-        return (
-            f"<section aria-label='{html.escape(self.title, quote=True)}'><p><strong>{html.escape(self.title)}</strong>: "
-            f"{self.score} of {self.points} points, as it was when this cell was run.</p>"
-            f"<ul style='list-style:none;padding-left:0'>{tasks}</ul>"
-            + (f"<p>{inline_html(self.notice)}</p>" if self.notice else "")
-            + "</section>"
-        )
+        return checklist_words.as_html(self.title, self.points, self.tasks, self._notices)
