@@ -27,8 +27,8 @@ from autograder.sandbox.place import (
     Tier,
     relative_folder,
 )
-from autograder.sandbox.processes import Running, anonymous_file, collect, wait_for_end
-from autograder.sandbox.prompts import Hear, PromptPipe
+from autograder.sandbox.processes import KILLED, Running, anonymous_file, collect, wait_for_end
+from autograder.sandbox.prompts import Hear, Prompt, PromptPipe
 from autograder.sandbox.questions import Ask, QuestionChannel
 from autograder.sandbox.shell import CellShell
 from autograder.sandbox.watch import Watch, writable_folders
@@ -245,6 +245,9 @@ class CommandSandbox(ABC):
                 running.stop()
                 if stopped := stopped or running.stopped:
                     print(f"\r\n{stopped}\r")
+                    if hear is not None and not argv:
+                        running.settle()
+                        hear([Prompt("ended", KILLED, "", stopped=stopped)])
             except _Ended as end:
                 if running is not None:
                     running.stop()

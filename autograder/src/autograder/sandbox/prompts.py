@@ -35,7 +35,7 @@ class Prompt:
     """One return of a prompt."""
 
     shell: str
-    """`bash`, `zsh` or `cell`."""
+    """`bash`, `zsh` or `cell`; `command` for one that ran without a shell, `ended` for a shell that was ended."""
     status: int
     """The exit status of what ran before it."""
     cwd: str
