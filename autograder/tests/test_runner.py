@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from autograder import folder
+from autograder.acting import Stage
 from autograder.exceptions import SnapshotError, UsageError
-from autograder.exercise import Check, Exercise, find_exercise
+from autograder.exercise import Check, Exercise, find_exercise, load_exercise
 from autograder.folder import LiveWorkspace, index
 from autograder.runner import check_live, check_snapshot, evaluate, next_hint
-from autograder.snapshot import pack
+from autograder.snapshot import SnapshotTree, pack
 from autograder.tree import FolderTree, Found
+from autograder.workspace import Ran
 from drafts import snapshot_of, write_draft
+from test_exercise import PAGE
 
 Begun = Callable[[Exercise], LiveWorkspace]
 
@@ -138,3 +142,92 @@ def test_a_workspace_that_vanishes_leaves_the_submitted_snapshot_alone(begun: Be
         check_live(live)
 
     assert (tmp_path / "06-virtual-environments.snapshot").read_bytes() == written
+
+
+IN_ITS_FOLDER = '''
+from autograder import Failed, Workspace, check
+
+
+def _ask(work: Workspace, command: str, found: str) -> None:
+    if "cups" not in work.run("bash", "-c", f"echo ran >> shelf/log; {command}").output:
+        raise Failed(expected="cups", found=found, next_step="Run `ls`.", evidence="")
+
+
+@check(task=1, points=1, acts=True, acts_in="shelf", hints=["Look."])
+def shelf_says_cups(work: Workspace) -> None:
+    """The shelf says cups."""
+    _ask(work, "cat shelf/label.txt; ls", "no cups" + (" here" if work.file("other/label.txt").exists else ""))
+
+
+@check(task=1, points=1, acts=True, acts_in=["shelf"], hints=["Look."])
+def nothing_else_is_there(work: Workspace) -> None:
+    """In a copy of the folder alone, there is nothing else."""
+    _ask(work, "[ $(ls) = shelf ] && echo cups", "more than the shelf")
+'''
+
+
+def _on_the_shelf(shelf: str, other: str) -> SnapshotTree:
+    """Give the snapshot of a workspace with two folders, a label in each; an empty `shelf` label is a link to the `other` one."""
+    live = folder.begin_free("shelves", fresh=True)
+    for name, text in (("other", other), ("shelf", shelf)):
+        label = live.project / name / "label.txt"
+        label.parent.mkdir()
+        if text:
+            label.write_text(text)
+        else:
+            label.symlink_to("../other/label.txt")
+    return SnapshotTree.open(live.snapshot(), index().known)
+
+
+@pytest.fixture
+def shelved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Exercise, list[str]]:
+    """An exercise whose checks act in one folder; and the names of those that really ran."""
+    place = tmp_path / "ex42_label_the_shelves"
+    place.mkdir()
+    (place / "exercise.md").write_text(PAGE)
+    (place / "checks.py").write_text(IN_ITS_FOLDER + f"# {tmp_path}\n")
+    ran: list[str] = []
+
+    def note(self: Stage, argv: tuple[str, ...], cwd: str = "") -> Ran:
+        ran.append(" ".join(sorted(path for path in self.tree.nodes if "/" not in path)))
+        return act(self, argv, cwd)
+
+    act = Stage.act
+    monkeypatch.setattr(Stage, "act", note)
+    return load_exercise(place), ran
+
+
+def test_a_check_that_acts_in_a_folder_meets_nothing_else(labs: Path, shelved: tuple[Exercise, list[str]]) -> None:
+    """It runs in a copy of that folder alone; so its result holds whatever happens elsewhere, and is not asked for again."""
+    exercise, ran = shelved
+
+    first = evaluate(exercise, _on_the_shelf(shelf="cups", other="tea"))
+    assert (first.state, ran) == ("passed", ["shelf", "shelf"])
+
+    second = evaluate(exercise, _on_the_shelf(shelf="cups", other="coffee"))
+    assert (second.state, len(ran)) == ("passed", 2)
+
+    evaluate(exercise, _on_the_shelf(shelf="cups and mugs", other="coffee"))
+    assert len(ran) == 4
+
+
+def test_an_honest_way_may_lead_outside_of_the_folder(labs: Path, shelved: tuple[Exercise, list[str]]) -> None:
+    """What fails in the folder alone is tried in the whole workspace, and that counts, for points and for what is said."""
+    exercise, ran = shelved
+
+    shelf, _ = evaluate(exercise, _on_the_shelf(shelf="", other="cups")).tasks[0].outcomes
+    assert shelf.state == "passed"
+    assert ran[:2] == ["shelf", "other shelf"]
+
+    told, _ = evaluate(exercise, _on_the_shelf(shelf="tea", other="cups")).tasks[0].outcomes
+    assert told.found == "no cups here"
+
+
+def test_whose_variant_it_is_changes_no_result(labs: Path, shelved: tuple[Exercise, list[str]]) -> None:
+    """Learners who drew the same values share what was found, under whatever name they drew them."""
+    exercise, ran = shelved
+    for seed in ("ada", "grace"):
+        tree = _on_the_shelf(shelf="cups", other="tea")
+        tree.facts = replace(tree.facts, seed=seed)
+        assert evaluate(exercise, tree).state == "passed"
+    assert len(ran) == 2

@@ -53,6 +53,8 @@ class Check:
     """The check which must have passed before this one is looked at."""
     acts: bool = False
     """Whether it runs something in the sandbox; otherwise it only reads."""
+    acts_in: tuple[str, ...] = ()
+    """The folders in which it does: it is first tried in a copy of these alone, so that who changes others need not wait; empty: in all."""
     hints: tuple[str, ...] = ()
 
 
@@ -62,6 +64,7 @@ def check(
     points: int,
     after: Check | None = None,
     acts: bool = False,
+    acts_in: str | Sequence[str] = (),
     hints: Sequence[str] = (),
 ) -> Callable[[Function], Check]:
     """Make a check of a function that looks at a workspace and raises `Failed` where something isn't so.
@@ -69,7 +72,7 @@ def check(
     The order of checks is the order in the file.
 
     Raises:
-        BrokenExercise: the function has no docstring, or the points are not positive.
+        BrokenExercise: the function has no docstring, the points are not positive, or it only reads and yet acts in a folder.
     """
 
     def decorate(function: Function) -> Check:
@@ -79,7 +82,10 @@ def check(
             raise BrokenExercise(f"The check `{name}` has no docstring.", "Write the line that the learner reads.")
         if points < 1:
             raise BrokenExercise(f"The check `{name}` has no points.", "Give it one at least.")
-        return Check(name, says, task, points, function, after, acts, tuple(hints))
+        folders = (acts_in,) if isinstance(acts_in, str) else tuple(acts_in)
+        if folders and not acts:
+            raise BrokenExercise(f"The check `{name}` only reads, but names where it acts.", "Add `acts=True`.")
+        return Check(name, says, task, points, function, after, acts, folders, tuple(hints))
 
     return decorate
 
@@ -324,8 +330,8 @@ def load_exercise(folder: Path) -> Exercise:
             f"{folder.name}/exercise.md: the text of task {named.number} names a value that differs from learner to learner.",
             "The page is one for all: let a file of start/ say it, and the page name the file.",
         )
-    named = re.search(r"^tracks: *(.+?)\s*$", text, re.MULTILINE)
-    tracks = tuple(one.strip() for one in named.group(1).split(",")) if named else ()
+    for_whom = re.search(r"^tracks: *(.+?)\s*$", text, re.MULTILINE)
+    tracks = tuple(one.strip() for one in for_whom.group(1).split(",")) if for_whom else ()
     written = Exercise(
         identity, title.group(1).strip(), int(minutes.group(1)), folder, tuple(tasks), variants, tracks=tracks
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import PurePosixPath
 
 from autograder.distribution import Known
@@ -50,6 +50,16 @@ class SnapshotTree:
                 self._names.setdefault(path, [])
         for names in self._names.values():
             names.sort()
+
+    def only(self, folders: Collection[str]) -> SnapshotTree:
+        """Give the same workspace with nothing in it but these folders; nothing was published from it."""
+        inside = tuple(f"{folder}/" for folder in folders)
+        nodes = {
+            path: node
+            for path, node in self.nodes.items()
+            if f"{path}/".startswith(inside) or any(one.startswith(f"{path}/") for one in inside)
+        }
+        return SnapshotTree(nodes, self._contents, self._known, self.facts, self.exercise)
 
     @classmethod
     def open(cls, data: bytes, known: Known) -> SnapshotTree:

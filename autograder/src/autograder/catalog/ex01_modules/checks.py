@@ -30,6 +30,7 @@ exit "$status"
     task=1,
     points=1,
     acts=True,
+    acts_in="report",
     hints=[
         "What runs when a file is imported? Not only its `def`s: every line that isn't inside one.",
         "Lines which should run only when somebody *starts* the file need a condition. Which name has another value then?",
@@ -70,6 +71,7 @@ def import_is_silent(work: Workspace) -> None:
     task=1,
     points=1,
     acts=True,
+    acts_in="report",
     after=import_is_silent,
     hints=[
         "Other files want one thing from this module. Can they still get it?",
@@ -100,6 +102,7 @@ def total_still_adds(work: Workspace) -> None:
     task=1,
     points=2,
     acts=True,
+    acts_in="report",
     after=import_is_silent,
     hints=[
         "Silence alone is easy. Does anybody still write the report in the evening?",
@@ -177,6 +180,7 @@ def origins_are_right(work: Workspace) -> None:
     task=2,
     points=2,
     acts=True,
+    acts_in="kiosk",
     hints=[
         "Nothing may be edited but `run.sh`. What in the command decides where Python looks first?",
         "`PYTHONPATH` is looked through *after* the first entry. So either another first entry is needed, or none.",
@@ -316,6 +320,7 @@ bash run.sh
     task=3,
     points=2,
     acts=True,
+    acts_in="till",
     after=old_bytecode_is_gone,
     hints=[
         "It works today. What if tomorrow the price becomes 3.90, and the file again gets the same date?",
@@ -409,6 +414,7 @@ def _how_made(content: bytes) -> str:
     task=4,
     points=2,
     acts=True,
+    acts_in="stock",
     hints=[
         "Which modules does `app.py` load? `python3 -X importtime` lists them all, with their full names.",
         "`sys.modules` knows a module by its name, not by its file. Under how many names is `conn.py` imported here, and by whom?",
@@ -446,6 +452,7 @@ def executed_once(work: Workspace) -> None:
     task=4,
     points=2,
     acts=True,
+    acts_in="stock",
     after=executed_once,
     hints=[
         "One connection is half of it. Does `app.py` count what was sold?",

@@ -25,6 +25,7 @@ PRINTING = "Run `python3 labels/print_tags.py` and read the last line that it pr
     task=1,
     points=2,
     acts=True,
+    acts_in="labels",
     hints=[
         "Which file does Python run when it imports the package `tags` itself? What is in it decides which names the package has.",
         "A name that a file imports is a name of that file: `__init__.py` may fetch from its own modules what it wants to offer.",
@@ -94,6 +95,7 @@ def classes_come_from_the_package(work: Workspace) -> None:
     task=1,
     points=1,
     acts=True,
+    acts_in="labels",
     after=classes_come_from_the_package,
     hints=[
         "Without being told, a star import takes every name of the package that doesn't begin with an underscore; and modules are names, too.",
@@ -162,6 +164,7 @@ def star_gives_exactly_two(work: Workspace) -> None:
     task=1,
     points=1,
     acts=True,
+    acts_in="labels",
     after=classes_come_from_the_package,
     hints=[
         "Nour's `README.md` names two programs that use more of `tags` than the classes.",
@@ -221,6 +224,7 @@ rm -rf till && mv "$kept/till" till && rmdir "$kept"
     task=2,
     points=2,
     acts=True,
+    acts_in="till",
     hints=[
         "`python3 receipts/cli.py` starts a lonely file: Python doesn't know that it belongs to a package, so a dot means nothing to it.",
         "Python can be told to start a module by its full name instead of by its path. `python3 --help` lists the option among the first.",
@@ -256,6 +260,7 @@ def receipt_is_written(work: Workspace) -> None:
     task=2,
     points=1,
     acts=True,
+    acts_in="till",
     after=receipt_is_written,
     hints=[
         "A file can be loaded under more than one name, and then is more than one module. Which names could `core.py` have?",
@@ -329,6 +334,7 @@ def no_half_claims_to_be_all(work: Workspace) -> None:
     task=3,
     points=2,
     acts=True,
+    acts_in="staff",
     hints=[
         "Start `staff/run.sh`: which half does it find, and which not?",
         "Each half stays in its folder, and `crew.wages` is still a regular package with a function in it.",
@@ -407,6 +413,7 @@ TESTS = {
     task=4,
     points=1,
     acts=True,
+    acts_in="stock",
     hints=[
         "unittest finds tests by importing them, and looks only into folders that it can import as regular packages.",
         "What makes a folder a regular package? `stock/counting` is one, `stock/tests` isn't.",
@@ -458,6 +465,7 @@ rm -rf "$2"
     task=4,
     points=1,
     acts=True,
+    acts_in="stock",
     hints=[
         "Two of the three files have the same name. How can pytest tell apart two modules that are both called `test_count`?",
         "In a regular package a module's full name has the package's name in front of it, and then both may live.",

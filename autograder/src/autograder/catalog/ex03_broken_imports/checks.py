@@ -22,6 +22,7 @@ from autograder.wording import code, listing, seen
     task=1,
     points=1,
     acts=True,
+    acts_in="till",
     hints=[
         "Import each of the two files first, in a Python of its own: where does each of them stop?",
         "While a file is being imported, its lines run from top to bottom. What has the first file defined when the second one asks it for a name?",
@@ -157,6 +158,7 @@ def rounding_has_its_own_module(work: Workspace) -> None:
     task=2,
     points=1,
     acts=True,
+    acts_in="delivery",
     hints=[
         "Import `order` in a fresh Python, then `customer` in another one. Which line of which file stops them?",
         "Before Python 3.14 a hint is evaluated when its function is defined, so each name in it must exist then, unless the hint is postponed.",
@@ -247,6 +249,7 @@ def checkers_can_find_it(work: Workspace) -> None:
     task=2,
     points=1,
     acts=True,
+    acts_in="delivery",
     after=delivery_works,
     hints=[
         "Which modules has Python loaded after `import order`? `sys.modules` tells.",
@@ -328,6 +331,7 @@ def prizes_survive(work: Workspace) -> None:
     task=3,
     points=2,
     acts=True,
+    acts_in="prizes",
     hints=[
         "Start it and read the last line: who is asked for what?",
         "`draw.py` needs two modules: one is Python's, one is ours. How many does it import?",
@@ -380,6 +384,7 @@ told["prizes"] = any(one["prize_for"](7) == "a pound of sugar" for one in known 
     task=4,
     points=1,
     acts=True,
+    acts_in="pricelist",
     hints=[
         "`python3 -X importtime` tells which import costs how much.",
         "All lines outside a function run when the file is imported: at the top, at the bottom and below `try:` alike.",
@@ -420,6 +425,7 @@ def charts_wait(work: Workspace) -> None:
     task=4,
     points=1,
     acts=True,
+    acts_in="pricelist",
     hints=[
         "There may be more than one heavy import. Who else brings dozens of modules?",
         "`PYTHONPATH=pricelist python3 -X importtime -c 'import tool'` lists every module that is loaded; those which it was asked for stand furthest to the left.",
@@ -449,6 +455,7 @@ def it_starts_light(work: Workspace) -> None:
     task=4,
     points=2,
     acts=True,
+    acts_in="pricelist",
     after=charts_wait,
     hints=[
         "A program that does nothing starts fastest. All three functions have to go on working.",

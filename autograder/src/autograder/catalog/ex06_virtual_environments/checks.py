@@ -111,6 +111,7 @@ def till_has_its_version(work: Workspace) -> None:
     task=2,
     points=1,
     acts=True,
+    acts_in="till",
     after=till_has_its_version,
     hints=[
         "Start it, and read the last line that it prints.",
@@ -141,6 +142,7 @@ def kiosk_has_its_version(work: Workspace) -> None:
     task=2,
     points=1,
     acts=True,
+    acts_in="kiosk",
     after=kiosk_has_its_version,
     hints=[
         "It may run already, but where? It says so itself.",
@@ -199,6 +201,7 @@ def same_versions(work: Workspace) -> None:
     task=3,
     points=1,
     acts=True,
+    acts_in="stock",
     after=commands_start_here,
     hints=[
         "Is there a `stock/.venv/bin/pip` at all, and may it be executed?",
@@ -223,6 +226,7 @@ def pip_runs(work: Workspace) -> None:
     task=3,
     points=1,
     acts=True,
+    acts_in="stock",
     after=commands_start_here,
     hints=[
         "Activate it and ask where `python` comes from now.",
@@ -282,6 +286,7 @@ def report_sees_only_its_own(work: Workspace) -> None:
     task=4,
     points=2,
     acts=True,
+    acts_in="report",
     after=report_has_what_it_names,
     hints=[
         "The report says itself where each library comes from: start it and read. Are these the files that you installed?",

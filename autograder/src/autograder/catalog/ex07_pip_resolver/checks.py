@@ -40,6 +40,7 @@ def damage_is_undone(work: Workspace) -> None:
     task=1,
     points=2,
     acts=True,
+    acts_in="reports",
     after=damage_is_undone,
     hints=[
         "Start it with `bash reports/run.sh`, and read what it says.",
@@ -148,6 +149,7 @@ def one_line_is_relaxed(work: Workspace) -> None:
     task=2,
     points=3,
     acts=True,
+    acts_in="kiosk",
     after=one_line_is_relaxed,
     hints=[
         "pip can tell whether it would work without installing anything: the option is `--dry-run`. Which range does each line leave for `kiosk-fonts`?",
@@ -330,6 +332,7 @@ def environment_is_as_it_was(work: Workspace) -> None:
     task=4,
     points=1,
     acts=True,
+    acts_in="receipts",
     after=right_name_is_imported,
     hints=[
         "Run it, and read the last line that it says.",

@@ -262,6 +262,7 @@ def weather_has_a_command(work: Workspace) -> None:
     task=3,
     points=1,
     acts=True,
+    acts_in="weather",
     after=weather_has_a_command,
     hints=[
         "Try what an installer's command does: call the function that you named, and look what appears.",
@@ -292,6 +293,7 @@ def weather_tells(work: Workspace) -> None:
     task=3,
     points=1,
     acts=True,
+    acts_in="weather",
     after=weather_has_a_command,
     hints=[
         "A shell asks a command how it went. What does it hear here?",
@@ -316,6 +318,7 @@ def weather_ends_well(work: Workspace) -> None:
     task=3,
     points=1,
     acts=True,
+    acts_in="weather",
     hints=[
         "The kiosk imports `advice`, too. Does it still get what it got?",
         "A function which serves importers and one which serves a shell have different duties.",

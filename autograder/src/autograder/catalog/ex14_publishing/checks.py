@@ -643,6 +643,7 @@ def no_secret_is_stored(work: Workspace) -> None:
     task=5,
     points=2,
     acts=True,
+    acts_in="menu",
     hints=[
         "`zizmor --offline menu/.github/workflows/publish.yml` lists what it objects to, and where one can read why.",
         "A tag such as `v4` can be moved to another commit by whoever owns the action, or stole it. A commit can't.",
@@ -686,6 +687,7 @@ def zizmor_finds_nothing(work: Workspace) -> None:
     task=5,
     points=1,
     acts=True,
+    acts_in="menu",
     after=build_and_publish_are_apart,
     hints=[
         "What a forge doesn't understand in a workflow it refuses, or ignores. `check-jsonschema` knows the keys there are.",
