@@ -16,6 +16,7 @@ from typing import Any
 
 from autograder.exceptions import CourseError, UsageError
 from autograder.places import course_root, labs
+from autograder.progress.own_cells import safe_to_trust
 from autograder.sandbox.seed import seed
 
 __all__ = ["CONFIG", "environment", "free_port", "layout", "main"]
@@ -51,7 +52,8 @@ def environment(base: dict[str, str]) -> dict[str, str]:
     """
     before = base.get("JUPYTER_CONFIG_PATH", "")
     made = {**base, "JUPYTER_CONFIG_PATH": os.pathsep.join([str(CONFIG), *([before] if before else [])])}
-    made.pop("WHEELHOUSE_TERMINAL", None)  # the server's extension says so when it has seen it
+    for word in ("WHEELHOUSE_TERMINAL", "WHEELHOUSE_SERVER_ROOT"):
+        made.pop(word, None)  # the server's extension says so when it has seen it
     return made
 
 
@@ -114,7 +116,7 @@ def _write_layout(course: Path) -> Path:
 def _trust(course: Path) -> None:
     """Trust the course's own notebooks, as `jupyter trust` does, so that the checklist's button opens the shell without a question.
 
-    Only those without outputs: an output is where foreign code would run by itself.
+    Only those in which nothing foreign would run by being looked at: no outputs, no HTML but the course's own.
     """
     import nbformat
     from nbformat.sign import NotebookNotary
@@ -123,7 +125,7 @@ def _trust(course: Path) -> None:
     for path in [*sorted(course.glob("notebooks/*.ipynb")), *sorted(course.glob("exercises/*/*.ipynb"))]:
         with contextlib.suppress(OSError, ValueError, nbformat.ValidationError):
             notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
-            if not any(cell.get("outputs") for cell in notebook.cells):
+            if safe_to_trust(notebook):
                 notary.sign(notebook)  # type: ignore[no-untyped-call]
 
 

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from autograder import doctor
+from autograder.jupyter.start_page import SERVER_ROOT, StartPage
 from autograder.jupyter.words import inline_html, note, plain, show
 from autograder.places import course_root
 from autograder.progress import Step, continue_with, steps
@@ -18,7 +19,12 @@ def progress() -> None:
     """Show the lessons and exercises with your points, and where to go on."""
     found = steps()
     onward = continue_with(found)
-    show({"text/plain": _text(found, onward), "text/html": _table(found, onward)})
+    text, page = _text(found, onward), _table(found, onward)
+    if os.environ.get(SERVER_ROOT):  # else nobody can tell what a path means to the page, and links in HTML work anyhow
+        show(StartPage(found, text, page))
+        return
+    show({"text/plain": text, "text/html": page})
+    show(StartPage((), "", ""))
 
 
 def _text(found: tuple[Step, ...], onward: Step | None) -> str:

@@ -19,6 +19,8 @@ from jupyter_server_terminals.terminalmanager import TerminalManager
 __all__ = ["SandboxTerminals", "command"]
 
 VARIABLE = "WHEELHOUSE_TERMINAL"
+ROOT_VARIABLE = "WHEELHOUSE_SERVER_ROOT"
+"""What the start page's paths are relative to."""
 
 
 def command(name: str = "") -> list[str]:
@@ -56,6 +58,7 @@ def _set_right(serverapp: Any) -> bool:
 
 def _load_jupyter_server_extension(serverapp: Any) -> None:
     os.environ.pop(VARIABLE, None)  # another server's word does not count
+    os.environ[ROOT_VARIABLE] = str(serverapp.root_dir)
     if _set_right(serverapp):
         os.environ[VARIABLE] = "sandbox"
         serverapp.log.info("Wheelhouse: the terminals of this server are the sandboxed shell.")
