@@ -37,6 +37,9 @@ def course(*words: str | Path, **variables: str) -> subprocess.CompletedProcess[
 
 COMMANDS = [
     "list",
+    "report",
+    "export",
+    "import",
     "begin",
     "reset",
     "shell",
@@ -82,8 +85,8 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
         (["check", "06", "--jsn"], "Run `course check --help`"),
         (["diff", "06"], "There is no workspace for 06-virtual-environments yet. Run `course begin 06`."),
         (["diff"], "No exercise is begun yet. Run `course begin 06`."),
-        (["begin"], "Run `course begin --help`"),
-        (["shel", "06"], "invalid choice: 'shel'"),
+        (["begin"], "EX is missing. Run `course begin --help`"),
+        (["shel", "06"], "there is no command 'shel'; did you mean `course shell`?"),
     ],
 )
 def test_a_wrong_call_is_answered_in_one_sentence(labs: Path, words: list[str], sentence: str) -> None:

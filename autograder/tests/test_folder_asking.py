@@ -43,6 +43,7 @@ def always() -> bool:
         ("diff", "diff 06-virtual-environments"),
         ("diff --last 3 --json", "diff 06-virtual-environments --last 3 --json"),
         ("list", "list"),
+        ("report", "report"),
     ],
 )
 def test_what_may_be_asked(typed: str, run: str, exercise: Exercise) -> None:
@@ -59,6 +60,14 @@ def test_what_may_be_asked(typed: str, run: str, exercise: Exercise) -> None:
         *("check 07", "check 06 07", "check 99", "check /etc", "check ''", "hint 07", "hint 06 9", "hint 06 2 2"),
         *("hint 2 06", "hint --snapshot", "diff --last", "diff --last=9", "diff --last x", "diff --last -1"),
         *("diff --last 99999", "diff --last ٣", "diff 3", "list 06", "list --json", "report --html x"),
+        *(
+            "report 06",
+            "report --class /etc",
+            "report --csv x",
+            "report --verify x",
+            "report --record x",
+            "report x.html",
+        ),
     ],
 )
 def test_everything_else_is_refused(typed: str, exercise: Exercise) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from abuse import docs
+from abuse.asks import ASKS
 from abuse.bounds import BOUNDS
 from abuse.suite import Ended, run, surprises, why_not
 from abuse.table import OUTLIVE, QUICK, ROWS, TIERS, TRAPS
@@ -27,9 +28,9 @@ pytestmark = pytest.mark.promise
 ALL = int(os.environ.get("WHEELHOUSE_ROUNDS") or 1) > 1
 """Whether each row is run in each tier by each user; else what is told apart by the tier or the user, which is most."""
 _GROUPS = {
-    "strong": ("quick", "bounds", "outlive", "traps"),
+    "strong": ("quick", "bounds", "outlive", "traps", "asks"),
     "strong-pod": ("quick",),
-    "medium": ("quick", "bounds", "outlive"),
+    "medium": ("quick", "bounds", "outlive", "asks"),
     "basic": ("quick", "outlive"),
 }
 _NOBODY = "65534"
@@ -121,8 +122,8 @@ def test_the_table_is_whole() -> None:
     """Each attempt has a row and each row an attempt; whatever is open below basic says why."""
     names = [row.name for row in ROWS]
     assert len(set(names)) == len(names) >= 40
-    assert {one.__name__ for one in (*BOUNDS, *SET_TRAPS)} == {
-        row.name for row in ROWS if row.group in ("bounds", "traps")
+    assert {one.__name__ for one in (*BOUNDS, *SET_TRAPS, *ASKS)} == {
+        row.name for row in ROWS if row.group in ("bounds", "traps", "asks")
     }
     assert len(OUTLIVE) + len(TRAPS) + len(QUICK) < len(ROWS)
     assert [row.name for row in ROWS if "o" in row.ends[:3] and not row.why] == []

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import difflib
 import errno
 import io
 import json
 import os
+import re
 import shlex
 import signal
 import sys
@@ -49,6 +51,8 @@ def _begin(arguments: argparse.Namespace) -> int:
     exercise = find_exercise(arguments.exercise)
     live = folder.begin(exercise)
     _tell(f"{exercise.title}: your workspace is {live.project}.")
+    if wish := folder.wish_for_another_tier(live):
+        _tell(wish)
     _tell(
         f"Open its shell with `course shell {exercise.number:02}`, and look at it with `course check {exercise.number:02}`."
     )
@@ -65,9 +69,14 @@ def _reset(arguments: argparse.Namespace) -> int:
         if answer.strip().lower() not in ("y", "yes"):
             _say("Nothing was changed.")
             return 1
+    try:
+        begun = bool(folder.open_workspace(exercise))
+    except UsageError:
+        begun = False
     live = folder.reset(exercise)
     history.note_reset(live)
-    _tell(f"{exercise.id} is as new. What you had done is in {live.state / 'before-reset'} until the next reset.")
+    kept = f" What you had done is in {live.state / 'before-reset'} until the next reset."
+    _tell(f"{exercise.id} is as new.{kept if begun else ''}")
     return 0
 
 
@@ -96,6 +105,8 @@ def _shell(arguments: argparse.Namespace) -> int:
         _tell(
             "Run the first cell of an exercise, or type `course begin 06` in an ordinary terminal, then open a new shell."
         )
+    if wish := folder.wish_for_another_tier(live):
+        _tell(wish)
     while True:
         began = time.monotonic()
         status = live.sandbox.interactive(
@@ -286,7 +297,24 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Say what was wrong and end with exit status 2."""
-        self.exit(2, f"{self.prog}: {message}. Run `{self.prog} --help` to see how it is used.\n")
+        self.exit(2, f"{self.prog}: {_in_words(message)}. Run `{self.prog} --help` to see how it is used.\n")
+
+
+def _in_words(message: str) -> str:
+    """Say argparse's own messages as we would, the same with every Python."""
+    if found := re.fullmatch(r"argument COMMAND: invalid choice: '(.*)' \(choose from (.*)\)", message):
+        commands = re.findall(r"\w+", found[2])
+        near = difflib.get_close_matches(found[1], commands, 1)
+        return f"there is no command '{found[1]}'" + (f"; did you mean `course {near[0]}`?" if near else "")
+    if found := re.fullmatch(r"argument (\S+): invalid choice: '(.*)' \(choose from (.*)\)", message):
+        return f"{found[1]} can't be '{found[2]}', only {found[3].replace(chr(39), '').replace(', ', ' or ')}"
+    if found := re.fullmatch(r"argument (\S+): invalid int value: '(.*)'", message):
+        return f"{found[1]} is to be a number, not '{found[2]}'"
+    if found := re.fullmatch(r"the following arguments are required: (.*)", message):
+        return f"{found[1]} is missing"
+    if found := re.fullmatch(r"unrecognized arguments: (.*)", message):
+        return f"it can't do anything with {found[1]}"
+    return message
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -295,12 +323,18 @@ def _parser() -> argparse.ArgumentParser:
         description="Learn Python packaging by doing it.",
         epilog="Example: course begin 06 && course shell 06",
     )
-    parser.add_argument("--version", action="version", version=f"Wheelhouse {__version__}")
+    parser.add_argument(
+        "--version",
+        action="version",
+        version=f"Wheelhouse {__version__}",
+        help="say which version of the course this is",
+    )
     parser.add_argument("--debug", action="store_true", help="show a traceback where something of ours breaks")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     def add(name: str, run: Callable[[argparse.Namespace], int], text: str, example: str) -> argparse.ArgumentParser:
-        one = commands.add_parser(name, help=text, description=text, epilog=f"Example: {example}")
+        sentence = f"{text[0].upper()}{text[1:]}."
+        one = commands.add_parser(name, help=text, description=sentence, epilog=f"Example: {example}")
         one.set_defaults(run=run, parser=one)
         return one
 
@@ -402,7 +436,11 @@ def main(words: Sequence[str] | None = None) -> int:
     if "--" in given:  # what follows is the sandbox's, with its own options
         at = given.index("--")
         given, command = given[:at], given[at + 1 :]
-    arguments, too_many = _parser().parse_known_args(given)
+    parser = _parser()
+    if not given:
+        parser.print_help()
+        return 0
+    arguments, too_many = parser.parse_known_args(given)
     if too_many:
         arguments.parser.error(f"unrecognized arguments: {' '.join(too_many)}")
     arguments.command = command
@@ -412,7 +450,9 @@ def main(words: Sequence[str] | None = None) -> int:
     try:
         return int(arguments.run(arguments))
     except CourseError as error:
-        print(f"course: {error}", file=sys.stderr)
+        from autograder import report
+
+        print(report.wrapped(f"course: {error}", report.width() if sys.stderr.isatty() else None), file=sys.stderr)
         return error.exit_status
     except KeyboardInterrupt:
         print(

@@ -26,6 +26,10 @@ SIGNS = {"passed": "✓", "failed": "✗", "waiting": "…", "error": "!"}
 _NARROWEST = 20
 _HEAD = re.compile(r" *\S (?:passed|failed|waiting|error) +|(?:ok|note) +")
 """What stands before the text of a line."""
+_DETAIL = re.compile(r" +(?:expected|found|next step|waits for): ")
+_NARROW = 60
+"""Columns; a telephone's terminal, or a page enlarged four times."""
+_TIE = "\0"
 
 _SPANS = re.compile(r"`([^`\n]+)`|\*\*([^*\n]+)\*\*")
 
@@ -59,7 +63,7 @@ def colours() -> bool:
 def wrapped(text: str, columns: int | None) -> str:
     """Break lines that are too long between words, further lines under the beginning of the first one's text.
 
-    A word that is too long by itself, such as a path or a command, stays whole, so that it can be copied.
+    What stands between backticks stays in one line, and so does a long word such as a path: both are there to be copied.
     """
     if columns is None:
         return text
@@ -69,17 +73,26 @@ def wrapped(text: str, columns: int | None) -> str:
 def _parts(line: str, columns: int) -> list[str]:
     if len(line) <= columns:
         return [line]
+    indent = len(line) - len(line.lstrip())
     head = _HEAD.match(line)
-    indent = head.end() if head is not None else len(line) - len(line.lstrip())
-    further = " " * min(indent, columns // 3)
-    return textwrap.wrap(
-        line[indent:],
+    first = head[0] if head is not None else ""
+    further = len(first) or indent
+    if columns < _NARROW:  # a deep indentation would leave little to read
+        indent, further = min(indent, _NARROW // 10), min(further, _NARROW // 10)
+    if _DETAIL.match(line):
+        further += 2
+    tied = re.sub(
+        r"`[^`]+`", lambda match: match[0].replace(" ", _TIE), line.lstrip() if not first else line[len(first) :]
+    )
+    lines = textwrap.wrap(
+        tied,
         columns,
-        initial_indent=head[0] if head is not None else further,
-        subsequent_indent=further,
+        initial_indent=first or " " * indent,
+        subsequent_indent=" " * further,
         break_long_words=False,
         break_on_hyphens=False,
-    ) or [line]
+    )
+    return [one.replace(_TIE, " ") for one in lines] or [line]
 
 
 def _marked(text: str) -> str:

@@ -15,6 +15,7 @@ _GROUPS = {
     "bounds": "Take more than one's share",
     "outlive": "Outlive the run",
     "traps": "Lay traps for what comes after",
+    "asks": "Misuse the command `course` inside, which asks the course outside",
 }
 
 

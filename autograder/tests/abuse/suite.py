@@ -15,9 +15,9 @@ from typing import TypeVar
 from autograder.sandbox import Limits, Place, Sandbox, choose, tiers
 from autograder.sandbox.system_python import empty_folder
 
-from . import bounds, traps
+from . import asks, bounds, traps
 from .bounds import outlive
-from .table import BOUNDS, OUTLIVE, QUICK, ROWS, TRAPS, Outcome, Row
+from .table import ASKS, BOUNDS, OUTLIVE, QUICK, ROWS, TRAPS, Outcome, Row
 from .world import StillIndex, World, new_place, odd_files, world
 
 __all__ = ["Ended", "run", "surprises", "why_not"]
@@ -65,7 +65,8 @@ def _by_name(functions: Iterable[_F]) -> dict[str, _F]:
 def run(tier: str, names: list[str] | None = None) -> dict[str, Ended]:
     """Try every row, or those named, in a tier that works here; rows that can't disturb one another share one start."""
     rows = [row for row in ROWS if names is None or row.name in names]
-    index, bounding, trapping = StillIndex(), _by_name(bounds.BOUNDS), _by_name(traps.TRAPS)
+    index, trapping = StillIndex(), _by_name(traps.TRAPS)
+    bounding = _by_name((*bounds.BOUNDS, *asks.ASKS))
     sandbox = choose(index, tier=tier)
     ended: dict[str, Ended] = {}
     top = Path(tempfile.mkdtemp(prefix="wheelhouse-abuse-"))
@@ -76,9 +77,9 @@ def run(tier: str, names: list[str] | None = None) -> dict[str, Ended]:
         with world(outside, [row.name for row in rows]) as there:
             if quick := [row for row in rows if row in QUICK]:
                 ended |= _quick(sandbox, top, there, quick)
-            for number, row in enumerate(row for row in rows if row in (*BOUNDS, *TRAPS)):
+            for number, row in enumerate(row for row in rows if row in (*BOUNDS, *TRAPS, *ASKS)):
                 place = new_place(top / str(number))
-                if row in BOUNDS:
+                if row.name in bounding:
                     judged = bounding[row.name](sandbox, place)
                 else:
                     judged = trapping[row.name](sandbox, place, outside / row.name / "secret")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["BOUNDS", "OUTLIVE", "QUICK", "ROWS", "TIERS", "TRAPS", "Outcome", "Row"]
+__all__ = ["ASKS", "BOUNDS", "OUTLIVE", "QUICK", "ROWS", "TIERS", "TRAPS", "Outcome", "Row"]
 
 Outcome = Literal["blocked", "bounded", "open"]
 TIERS = ("strong", "strong-pod", "medium", "basic")
@@ -283,4 +283,18 @@ TRAPS = (
     Row("race_the_reset", "swap a folder for a link out while it is emptied", "file", "xxxx", group="traps"),
 )
 
-ROWS = (*QUICK, *BOUNDS, *OUTLIVE, *TRAPS)
+ASKS = (
+    Row(
+        "ask_for_what_is_not_offered",
+        "ask for a reset, for grading, for a file, for another exercise",
+        "what would be run",
+        "xxxx",
+        group="asks",
+    ),
+    Row("ask_in_broken_ways", "ask in megabytes, odd bytes, deep nesting", "what would be run", "xxxx", group="asks"),
+    Row("ask_without_end", "ask thousands of times, from several processes", "what would be run", "====", group="asks"),
+    Row("leave_answers_unread", "ask for much, and read nothing of it", "the next question", "====", group="asks"),
+    Row("pass_descriptors_out", "send open files along with a question", "open files", "xxxx", group="asks"),
+)
+
+ROWS = (*QUICK, *BOUNDS, *OUTLIVE, *TRAPS, *ASKS)

@@ -32,7 +32,7 @@ SECONDS = 120.0
 _LOOK_EVERY = 0.2
 _NUMBERED = {"hint": "", "diff": "--last"}
 """Commands that take a number: by itself, or after an option."""
-_FLAGS = {"check": ("--json",), "hint": ("--answer",), "diff": ("--json",), "list": ()}
+_FLAGS = {"check": ("--json",), "hint": ("--answer",), "diff": ("--json",), "list": (), "report": ()}
 """What may be asked, with the options that are words by themselves."""
 _ELSEWHERE = {
     "reset": "Press *Start over* in the checklist, or type it in an ordinary terminal.",
@@ -48,6 +48,7 @@ This much it can be asked from here:
   course diff            what the last command changed
   course diff --last 3   what the last three changed
   course list            the exercises, with your progress
+  course report          the same at length: tries, hints, time
 
 It answers for this shell's own exercise.
 All else, such as `course reset`, is for an ordinary terminal
@@ -85,9 +86,9 @@ def translate(words: tuple[str, ...], exercise: Exercise | None) -> list[str]:
             numbers.append(word)
     if waiting:
         raise UsageError(f"After {code(waiting)} a number is missing.", f"Type `course {verb} {waiting} 3`.")
-    if verb == "list":
+    if verb in ("list", "report"):
         if numbers:
-            raise UsageError("`course list` takes nothing more.", "Type `course list`.")
+            raise UsageError(f"`course {verb}` takes nothing more here.", f"Type `course {verb}`.")
         return [verb]
     if exercise is None:
         raise UsageError("This shell belongs to no exercise.", "Run the first cell of an exercise, and open its shell.")
