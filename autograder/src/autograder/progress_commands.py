@@ -158,14 +158,22 @@ def _report(arguments: argparse.Namespace) -> int:
 
 def _own(arguments: argparse.Namespace) -> int:
     from autograder.progress.account import here
+    from autograder.progress.learner_page import as_page
     from autograder.progress.text import report_as_text
 
     account = here(arguments.name)
+    if arguments.html:
+        _write_page(arguments.html, as_page(account))
     if arguments.json:
         _say(json.dumps(account.as_json(), indent=1, ensure_ascii=False))
-    else:
+    elif not arguments.html:
         _say(report_as_text(account))
     return 0
+
+
+def _write_page(file: str, text: str) -> None:
+    _write(Path(file), text.encode())
+    _note(f"{file} is written: open it in a browser, send it, or print it.")
 
 
 def _record(arguments: argparse.Namespace) -> int:
@@ -185,6 +193,7 @@ def _record(arguments: argparse.Namespace) -> int:
 
 def _verify(arguments: argparse.Namespace) -> int:
     from autograder.progress.envelope import read_bounded
+    from autograder.progress.learner_page import as_page
     from autograder.progress.record import account_of, read_record, verify
     from autograder.progress.text import regraded_as_text
 
@@ -192,6 +201,8 @@ def _verify(arguments: argparse.Namespace) -> int:
     found = verify(record, unsafe=arguments.unsafe, say=_note)
     fresh = {one.exercise: one.verdict for one in found if one.verdict is not None}
     account = account_of(record, arguments.verify, fresh)
+    if arguments.html:
+        _write_page(arguments.html, as_page(account, found))
     if arguments.json:
         rows = [
             {
