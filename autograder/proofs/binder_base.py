@@ -18,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from proofs.binder_container import HIDDEN, Way, container, mounted
+from proofs.binder_container import HIDDEN, Way, container, mounted, whole_seconds
 from proofs.machine import CACHE, CannotRunHere
 from proofs.reach import debian_mirror
 
@@ -123,6 +123,7 @@ def _once(folder: Path, make: Callable[[Path], None]) -> Path:
         half.mkdir(parents=True)
         try:
             make(half)
+            whole_seconds(half)
             half.rename(folder)
         finally:
             if half.exists():

@@ -6,6 +6,7 @@ The limits of a pod (memory, one CPU) are control groups, of version 1 or 2, whe
 
 from __future__ import annotations
 
+import configparser
 import contextlib
 import os
 import signal
@@ -18,7 +19,7 @@ from pathlib import Path
 from proofs.machine import CannotRunHere
 from proofs.reach import Reach
 
-__all__ = ["HIDDEN", "PODS", "Group", "Way", "container", "mounted"]
+__all__ = ["HIDDEN", "PODS", "Group", "Way", "container", "mounted", "whole_seconds"]
 
 PODS = Path(__file__).resolve().parents[1] / "tests" / "pods.py"
 HIDDEN = "/mnt"
@@ -62,8 +63,12 @@ class Way:
         bundle = f"{HIDDEN}/authorities.crt"
         way = cls(folder)
         texts = [*reach.files.items(), *reach.home_files.items()]
-        pip = [path.read_text("utf-8") for name, path in texts if name.endswith("pip.conf")]
-        (folder / "pip.conf").write_text("\n".join(pip).replace(_BUNDLE, bundle), encoding="utf-8")
+        pip = configparser.RawConfigParser()
+        pip.read([path for name, path in texts if name.endswith("pip.conf")], encoding="utf-8")
+        with (folder / "pip.conf").open("w", encoding="utf-8") as file:
+            pip.write(file)
+        settings = (folder / "pip.conf").read_text("utf-8").replace(_BUNDLE, bundle)
+        (folder / "pip.conf").write_text(settings, encoding="utf-8")
         names = {name: value.replace(_BUNDLE, bundle) for name, value in reach.variables.items()}
         names.pop("SSL_CERT_DIR", None)
         if Path(_BUNDLE).exists():
@@ -123,7 +128,7 @@ class Group:
     def made(cls, name: str, memory: int, cpus: float = 1.0) -> Iterator[Group]:
         """Make one, and at the end kill what is left in it and remove it."""
         second = (_GROUPS / "cgroup.controllers").exists()
-        tops = {"": _GROUPS} if second else {kind: _GROUPS / kind for kind in ("memory", "cpu", "pids")}
+        tops = {"": _GROUPS} if second else {kind: _GROUPS / kind for kind in ("memory", "cpu", "cpuacct")}
         group = cls({kind: top / name for kind, top in tops.items()}, second, memory)
         period = 100_000
         quota = int(cpus * period)
@@ -134,13 +139,18 @@ class Group:
                 ("memory", "memory.limit_in_bytes", str(memory)),
                 ("cpu", "cpu.cfs_period_us", str(period)),
                 ("cpu", "cpu.cfs_quota_us", str(quota)),
+                (
+                    "cpu",
+                    "cpu.shares",
+                    "3072",
+                ),  # on a busy machine, what its three busiest processes would get by themselves
             ]
         )
         try:
             try:
                 if second:
                     with contextlib.suppress(OSError):
-                        (_GROUPS / "cgroup.subtree_control").write_text("+memory +cpu +pids")
+                        (_GROUPS / "cgroup.subtree_control").write_text("+memory +cpu")
                 for folder in group.folders.values():
                     folder.mkdir()
                 for kind, file, value in limits:
@@ -178,6 +188,15 @@ class Group:
         file = main / ("memory.events" if self.second else "memory.oom_control")
         return int(dict(line.split() for line in file.read_text().splitlines()).get("oom_kill", 0))
 
+    def processor(self) -> float:
+        """Give the seconds of processor time which it has used."""
+        if not self.folders:
+            return 0.0
+        if self.second:
+            rows = (self.folders[""] / "cpu.stat").read_text().splitlines()
+            return int(dict(line.split() for line in rows)["usage_usec"]) / 1e6
+        return int((self.folders["cpuacct"] / "cpuacct.usage").read_text()) / 1e9
+
     def processes(self) -> list[int]:
         """Give the ids of the processes in it."""
         main = self._main()
@@ -195,3 +214,22 @@ class Group:
         for folder in self.folders.values():
             with contextlib.suppress(OSError):
                 folder.rmdir()
+
+
+def whole_seconds(folder: Path) -> int:
+    """Cut all times below a folder to whole seconds, and give the bytes of its files, those with several names once."""
+    size, seen, waiting = 0, set(), [str(folder)]
+    while waiting:
+        top = waiting.pop()
+        with os.scandir(top) as entries:
+            for entry in entries:
+                told = entry.stat(follow_symlinks=False)
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(entry.path)
+                if told.st_ino not in seen and entry.is_file(follow_symlinks=False):
+                    seen.add(told.st_ino)
+                    size += told.st_size
+                if told.st_mtime_ns % 10**9:
+                    second = told.st_mtime_ns // 10**9 * 10**9
+                    os.utime(entry.path, ns=(second, second), follow_symlinks=False)
+    return size

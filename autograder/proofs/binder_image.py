@@ -8,6 +8,7 @@ Afterwards all times are cut to whole seconds, as they are when an image went th
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import re
 import shutil
@@ -17,8 +18,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from proofs.binder_base import Base, conda_layer
-from proofs.binder_container import Group, Way, container, mounted
+from proofs.binder_base import KEPT, Base, conda_layer
+from proofs.binder_container import Group, Way, container, mounted, whole_seconds
 from proofs.binder_recipe import UID, USER, Recipe, Step
 from proofs.machine import CannotRunHere
 
@@ -30,10 +31,11 @@ BUILD_MEMORY = 2 * 10**9
 
 @dataclass(frozen=True)
 class Made:
-    """A step done: what it was, seconds, bytes of the files that it wrote."""
+    """A step done: what it was, seconds, seconds of processor time, bytes of the files that it wrote."""
 
     text: str
     seconds: float
+    processor: float
     size: int
 
 
@@ -70,25 +72,50 @@ class _Builder:
     user: str = "root"
     folder: str = "/"
     steps: list[Made] = field(default_factory=list)
+    key: str = ""
+    """Names all that was done so far."""
+    met: bool = False
+    """Whether anything of the course was copied."""
 
     def expand(self, text: str) -> str:
         known = {**self.arguments, **self.variables}
         return re.sub(r"\$\{(\w+)\}|\$(\w+)", lambda found: known.get(found[1] or found[2], ""), text)
 
-    def layer(self, text: str, change: Callable[[Path], None]) -> None:
-        began = time.monotonic()
-        new = self.work / "layers" / f"{len(self.layers):02}"
-        with mounted(self.layers, new, self.work / "at", self.work / "overlay") as root:
-            change(root)
-        for path in self.way.shown:  # where they were shown during the step
-            for one in (path, *path.parents[:-1]):
-                with contextlib.suppress(OSError):
-                    (new / one.relative_to("/")).rmdir()
+    def layer(self, text: str, change: Callable[[Path], None], facts: bytes = b"") -> None:
+        """Do a step in a layer of its own; one that comes before anything of the course's is kept for the next time, as builders do."""
+        began, used = time.monotonic(), self.group.processor()
+        state = [
+            self.key,
+            *map(str, self.layers[:2]),
+            text,
+            self.user,
+            self.folder,
+            repr(sorted({**self.arguments, **self.variables}.items())),
+        ]
+        self.key = hashlib.sha256("\n".join(state).encode() + facts).hexdigest()[:12]
+        new = self.work / "layers" / f"{len(self.layers):02}" if self.met else KEPT / f"step-{self.key}"
+        if not new.exists():
+            fresh = new.with_name(f"{new.name}.half-{os.getpid()}")
+            try:
+                with mounted(self.layers, fresh, self.work / "at", self.work / "overlay") as root:
+                    change(root)
+                for path in self.way.shown:  # where they were shown during the step
+                    for one in (path, *path.parents[:-1]):
+                        with contextlib.suppress(OSError):
+                            (fresh / one.relative_to("/")).rmdir()
+                whole_seconds(fresh)
+                fresh.rename(new)
+            finally:
+                if fresh.exists():
+                    subprocess.run(["rm", "-rf", "--one-file-system", fresh], check=False)
         self.layers.append(new)
-        made = Made(text, time.monotonic() - began, whole_seconds(new))
+        made = Made(text, time.monotonic() - began, self.group.processor() - used, whole_seconds(new))
         self.steps.append(made)
         if made.seconds > 1:
-            print(f"  {made.seconds:6.1f} s {made.size / 1e6:7.1f} MB  {text[:100]}", flush=True)
+            print(
+                f"  {made.seconds:6.1f} s, {made.processor:5.1f} s of processor, {made.size / 1e6:7.1f} MB  {text[:100]}",
+                flush=True,
+            )
 
     def run(self, command: str) -> None:
         def change(root: Path) -> None:
@@ -112,6 +139,7 @@ class _Builder:
     def copy(self, step: Step) -> None:
         source, target, options = step.copy()
         owner = options.get("chown", "0:0")
+        self.met |= source.startswith("src/")
 
         def change(root: Path) -> None:
             place = Path(self.folder, self.expand(target)).as_posix()
@@ -126,7 +154,8 @@ class _Builder:
             there.chmod(int(options["chmod"], 8) if "chmod" in options else original.stat().st_mode & 0o777)
             subprocess.run(["chown", owner, there], check=True)
 
-        self.layer(f"COPY {source} {target}", change)
+        facts = b"" if source.startswith("src/") else self.recipe.files[source].read_bytes()
+        self.layer(f"COPY {source} {target}", change, facts)
 
 
 def build(recipe: Recipe, clone: Path, base: Base, way: Way, work: Path) -> Image:
@@ -150,6 +179,7 @@ def build(recipe: Recipe, clone: Path, base: Base, way: Way, work: Path) -> Imag
                 case "RUN" if "install-base-env.bash" in step.rest:
                     kept = conda_layer(base, recipe.conda_lock(), recipe.python, builder.variables, way)
                     builder.layers.append(kept)
+                    builder.key += kept.name
                     foreign = len(builder.layers)
                 case "RUN":
                     builder.run(step.rest)
@@ -158,25 +188,6 @@ def build(recipe: Recipe, clone: Path, base: Base, way: Way, work: Path) -> Imag
         if not foreign:
             raise CannotRunHere("repo2docker no longer installs conda's packages by install-base-env.bash")
     return Image(builder.layers, foreign, builder.variables, builder.folder, entrypoint, builder.steps)
-
-
-def whole_seconds(folder: Path) -> int:
-    """Cut all times below a folder to whole seconds, and give the bytes of its files, those with several names once."""
-    size, seen, waiting = 0, set(), [str(folder)]
-    while waiting:
-        top = waiting.pop()
-        with os.scandir(top) as entries:
-            for entry in entries:
-                told = entry.stat(follow_symlinks=False)
-                if entry.is_dir(follow_symlinks=False):
-                    waiting.append(entry.path)
-                if told.st_ino not in seen and entry.is_file(follow_symlinks=False):
-                    seen.add(told.st_ino)
-                    size += told.st_size
-                if told.st_mtime_ns % 10**9:
-                    second = told.st_mtime_ns // 10**9 * 10**9
-                    os.utime(entry.path, ns=(second, second), follow_symlinks=False)
-    return size
 
 
 def packed(layers: Sequence[Path]) -> int:

@@ -60,6 +60,8 @@ class Pod:
     token: str
     seconds: float
     """From the start of the container until the server answered."""
+    processor: float
+    """Seconds of processor time until then, which a busy machine doesn't change."""
     written: Path
     """All that was written in the pod, as in its root."""
     log: Path
@@ -270,7 +272,7 @@ def pod(
         stack.callback(process.kill)
         first = _first_process(information)
         address = f"http://127.0.0.1:{door.getsockname()[1]}{PREFIX}"
-        made = Pod(address, token, 0.0, work / "written", log, group, process)
+        made = Pod(address, token, 0.0, 0.0, work / "written", log, group, process)
         threads = [
             _background(lambda: _answer_names(first, made.names, stop)),
             _background(lambda: _forward(first, door, stop)),
@@ -281,5 +283,5 @@ def pod(
         stack.callback(stop.set)
         _wait(made, began)
         made.seconds = time.monotonic() - began
-        made.idle = group.used()
+        made.processor, made.idle = group.processor(), group.used()
         yield made

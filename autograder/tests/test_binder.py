@@ -26,7 +26,7 @@ from autograder.sandbox.bases import own_base
 from autograder.sandbox.seed import _key
 from proofs.binder import badge_path
 from proofs.binder_base import pins
-from proofs.binder_image import whole_seconds
+from proofs.binder_container import whole_seconds
 from proofs.binder_recipe import Recipe, Step
 
 COURSE = Path(__file__).resolve().parents[2]
