@@ -34,7 +34,8 @@ zsh = sys.argv[4:] == ["zsh"]
 heard = (folder / "heard").open("w")
 def hear(prompts):
     for one in prompts:
-        print(one.shell, one.status, one.command or one.hidden, one.cwd, one.variables.get("X"), file=heard, flush=True)
+        told = [one.shell, one.status, one.command or one.hidden, one.cwd, one.variables.get("X"), one.stopped]
+        print(*told[: 6 if one.stopped else 5], file=heard, flush=True)
 argv = None if zsh else sys.argv[4:] or None
 status = sandbox_of(sys.argv[2]).interactive(place, argv, title="06-virtual-environments", zsh=zsh, hear=hear)
 print("LEFT", status, flush=True)
@@ -241,13 +242,14 @@ def test_closing_the_window_ends_everything(sandbox: Sandbox, place: Place, how:
 
 
 def test_a_fork_bomb_ends_the_terminal(sandbox: Sandbox, place: Place) -> None:
-    """It is stopped and named, and the terminal is usable again."""
+    """It is stopped and named, in the terminal and to whoever hears of prompts, and the terminal is usable again."""
     terminal = Terminal(sandbox.tier, place.project.parent)
     try:
         terminal.expect("learner@")
         terminal.type(FORK_BOMB + "\n")
         terminal.expect("stopped: more than 256 processes")
         terminal.expect("LEFT 137")
+        assert heard_in(place, last="stopped: more than 256 processes")[-1].startswith("ended 137 ")
     finally:
         terminal.close()
 
