@@ -23,7 +23,9 @@ from autograder.grading.notebook import Mark, Master, fingerprint, graded_notebo
 from autograder.grading.record import graded_of, refused_of
 from autograder.sandbox import Tier
 from autograder.sandbox.seed import require_sound_seed
+from autograder.snapshot import drawn_for
 from autograder.submission import Graded, Missing, Refused, admit, read_regular
+from autograder.wording import code
 
 __all__ = ["SECRET", "Handed", "Standing", "entry_of", "grade", "require_sandbox", "standings", "take_in"]
 
@@ -90,6 +92,7 @@ def take_in(
     Equal jobs are one job, whoever handed them in.
     """
     handed, jobs = [], {}
+    everybody = set(classroom.students(exercise.id)) if exercise.variants.personal else set()
     for student in students:
         try:
             submission = admit(exercise, classroom.submitted(student, exercise.id))
@@ -99,9 +102,11 @@ def take_in(
         key = key_of(exercise, submission.snapshot, unsafe)
         if key not in jobs and key not in journal:
             jobs[key] = Job(exercise.id, key, submission.snapshot, unsafe)
-        handed.append(
-            Handed(student, key, fingerprint(submission.snapshot), submission.received, None, submission.noticed)
-        )
+        noticed = submission.noticed
+        # on a laptop whose owner nobody knows it is drawn for a random name, which is nobody's
+        if everybody and (whose := drawn_for(submission.snapshot)) in everybody - {student}:
+            noticed += (f"Its questions are those that were drawn for {code(whose)}.",)
+        handed.append(Handed(student, key, fingerprint(submission.snapshot), submission.received, None, noticed))
     return handed, list(jobs.values())
 
 

@@ -21,7 +21,7 @@ every content is hashed again, no name leaves the workspace, and links are data.
 
 from __future__ import annotations
 
-from autograder.snapshot.opening import SnapshotTree
+from autograder.snapshot.opening import SnapshotTree, drawn_for
 from autograder.snapshot.packing import pack
 from autograder.snapshot.restoring import restore, restore_published
 from autograder.snapshot.state import LIMITS, Limits, digest, travels
@@ -33,6 +33,7 @@ __all__ = [
     "Limits",
     "SnapshotTree",
     "digest",
+    "drawn_for",
     "open_store",
     "pack",
     "restore",
