@@ -152,7 +152,7 @@ def a_deep_folder(folder: Path) -> None:
     [
         *[
             (in_place_of(name, put), "as a link, a folder or a device")
-            for name in (SNAPSHOT, NOTEBOOK, "timestamp.txt")
+            for name in (SNAPSHOT, NOTEBOOK)
             for put in (a_link, a_device, a_pipe, a_folder)
         ],
         (in_place_of(SNAPSHOT, set_aside_before), "as a link, a folder or a device"),
@@ -191,6 +191,15 @@ def test_garbage_for_a_time_stops_nothing(folder: Path) -> None:
         came = admit(EXERCISE, folder)
         assert abs(datetime.now(UTC) - came.received) < timedelta(minutes=5)
         assert any("timestamp.txt" in one for one in came.noticed)
+
+
+@pytest.mark.parametrize("put", [a_link, a_device, a_pipe, a_folder], ids=lambda put: put.__name__)
+def test_what_is_no_file_says_no_time(folder: Path, put: Callable[[Path], None]) -> None:
+    """The time is nbgrader's to write, not the learner's work: what stands in its place is not opened, and costs the learner nothing."""
+    in_place_of("timestamp.txt", put)(folder)
+    came = admit(EXERCISE, folder)
+    assert abs(datetime.now(UTC) - came.received) < timedelta(minutes=5)
+    assert any("timestamp.txt" in one for one in came.noticed)
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can give a file to another user")

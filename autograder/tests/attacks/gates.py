@@ -137,7 +137,7 @@ def far_future(one: Attempt) -> None:
     (one.folder / "timestamp.txt").write_text("9999-12-31 23:59:59 +9999")
 
 
-@attack("G17", "a timestamp that is a link to the secret", "no effect|human|lost")
+@attack("G17", "a timestamp that is a link to the secret", "no effect")
 def linked_timestamp(one: Attempt) -> None:
     """Have it read as a date, and told that it is none."""
     (one.folder / "timestamp.txt").symlink_to(one.room.secret)

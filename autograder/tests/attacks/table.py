@@ -66,8 +66,6 @@ class Row:
         """What happened instead, for the table: the same in every run."""
         if self.harm:
             return f"**{self.harm}**"
-        if "lost" in self.attack.outcome.split("|"):
-            return "left to a human, or told to be graded again; never lost unsaid"
         if "|" in self.attack.outcome:
             return "left to a human, or the points that its state deserves"
         if self.outcome == "human":
