@@ -55,7 +55,10 @@ class Bell:
         """Wait so long at most; True if it rang meanwhile, which may have been for nothing."""
         end = time.monotonic() + max(0.0, seconds)
         while True:
-            heard = self._listen()  # the folder may have come, or been replaced
+            before = self._watched
+            heard = self._listen()
+            if heard and self._watched != before:  # another folder: whatever was written into it before, nobody heard
+                return True
             left = end - time.monotonic()
             watched = [self._rung, *([self._events] if heard else [])]
             ready, _, _ = select.select(watched, [], [], max(0.0, left if heard else min(left, PERIOD)))
