@@ -26,6 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--fresh", action="store_true", help="run every lesson, even if nothing has changed since it ran"
     )
+    parser.add_argument("--results", metavar="FOLDER", type=Path, help="where the lessons' results are kept (a cache)")
     parser.add_argument(
         "--run", metavar="NN", action="append", help="run only this lesson, as in `--run 06`; `--run none` runs none"
     )
@@ -56,6 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
             options.folder,
             run=lambda path: options.run is None or path.name[:2] in options.run,
             fresh=options.fresh,
+            results=options.results,
             open_url=options.open,
             tell=lambda what: print(what, flush=True),
         )

@@ -14,6 +14,7 @@ from pathlib import Path
 import nbformat
 
 from autograder.exceptions import CourseError, UsageError
+from autograder.places import cache
 from book import pictures
 from book.execution import execute
 from book.pages import Book
@@ -27,6 +28,7 @@ MARK = "wheelhouse-book.txt"
 MENDED = [
     ('<p class="caption" role="heading">', '<p class="caption" role="heading" aria-level="2">'),
     ('<th class="head"><p></p></th>', "<td></td>"),
+    ('<summary aria-label="Toggle hidden content">', "<summary>"),
     ('<aside class="sidebar-drawer">', '<aside class="sidebar-drawer" aria-label="Contents of the book">'),
     ('<aside class="toc-drawer">', '<aside class="toc-drawer" aria-label="Contents of this page">'),
     ('<aside class="toc-drawer no-toc">', '<aside class="toc-drawer no-toc" aria-label="Contents of this page">'),
@@ -47,12 +49,14 @@ def build(
     *,
     run: Callable[[Path], bool] = lambda _: True,
     fresh: bool = False,
+    results: Path | None = None,
     open_url: str = "",
     tell: Callable[[str], None] = print,
 ) -> int:
     """Build the book of a course into `out` and give the number of its pages.
 
-    `run` says which lessons are run; the others come without outputs.  `fresh` runs them even if nothing has changed.
+    `run` says which lessons are run; the others come without outputs.  `fresh` runs them even if nothing has changed
+    since their results were put into the folder `results`, which by default is one of the cache.
 
     Raises:
         UsageError: `out` holds something else, or the course isn't built.
@@ -69,7 +73,7 @@ def build(
         for number, path in enumerate(paths, 1):
             say = f"[{number}/{len(paths)}] {path.stem}: "
             if run(path):
-                notebook = execute(path, fresh=fresh, tell=lambda what, say=say: tell(say + what))  # type: ignore[misc]
+                notebook = execute(path, results or cache() / "book", fresh=fresh, tell=_Telling(tell, say))
             else:
                 tell(f"{say}without outputs")
                 notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
@@ -83,6 +87,17 @@ def build(
         pages = _sphinx(work)
         _put(work / "pages", out)
     return pages
+
+
+class _Telling:
+    """Says which lesson is spoken of."""
+
+    def __init__(self, tell: Callable[[str], None], before: str) -> None:
+        self._tell, self._before = tell, before
+
+    def __call__(self, what: str) -> None:
+        """Say it."""
+        self._tell(self._before + what)
 
 
 def _add_looks(source: Path) -> None:

@@ -56,13 +56,13 @@ def _key(notebook: bytes) -> str:
     return found.hexdigest()[:32]
 
 
-def execute(notebook: Path, *, fresh: bool = False, tell: Callable[[str], None] = lambda _: None) -> Any:
-    """Give a lesson's notebook with its outputs, from the cache where nothing has changed; `fresh` runs it anyway.
+def execute(notebook: Path, kept_in: Path, *, fresh: bool = False, tell: Callable[[str], None] = lambda _: None) -> Any:
+    """Give a lesson's notebook with its outputs: as kept, where nothing has changed; `fresh` runs it anyway.
 
     Raises:
         LessonFails: a cell of it failed.
     """
-    kept = cache() / "book" / f"{_key(notebook.read_bytes())}.json"
+    kept = kept_in / f"{_key(notebook.read_bytes())}.json"
     if not fresh and kept.is_file():
         tell("as it ran before")
         return nbformat.from_dict(json.loads(kept.read_text("utf-8")))  # type: ignore[no-untyped-call]

@@ -221,15 +221,12 @@ class CycleGraph(Picture):
     remembers = True
 
     def recordings(self) -> Iterator[list[dict[str, Any]]]:
-        """Move each import alone, put it back, and move each two of a circle."""
+        """Move each import alone in every way, and each two of a circle into functions; put them back."""
         movable = [number for number, arrow in enumerate(self.arrows) if arrow["movable"]]
         circling = [number for number in movable if self.arrows[number]["circling"]]
-        alone: list[dict[str, Any]] = [{"arrow": number, "how": how} for number in movable for how in self.ways]
-        back: dict[str, Any] = {"back": True}
-        yield from ([one, back] for one in alone)
-        for one, two in itertools.permutations([one for one in alone if one["arrow"] in circling], 2):
-            if one["arrow"] != two["arrow"]:
-                yield [one, two, back]
+        yield from ([{"arrow": number, "how": how}, {"back": True}] for number in movable for how in self.ways)
+        for pair in itertools.permutations(circling, 2):
+            yield [*({"arrow": number, "how": "function"} for number in pair), {"back": True}]
 
     # ---- Without a kernel
 
