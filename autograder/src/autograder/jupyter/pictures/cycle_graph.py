@@ -224,7 +224,8 @@ class CycleGraph(Picture):
         """Move each import alone in every way, and each two of a circle into functions; put them back."""
         movable = [number for number, arrow in enumerate(self.arrows) if arrow["movable"]]
         circling = [number for number in movable if self.arrows[number]["circling"]]
-        yield from ([{"arrow": number, "how": how}, {"back": True}] for number in movable for how in self.ways)
+        for number, how in itertools.product(movable, self.ways):
+            yield [{"arrow": number, "how": how}, {"back": True}]
         for pair in itertools.permutations(circling, 2):
             yield [*({"arrow": number, "how": "function"} for number in pair), {"back": True}]
 
