@@ -11,6 +11,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -131,6 +132,7 @@ def _add_report(add: _Add) -> None:
     what.add_argument("--verify", metavar="FILE", help="grade a record again, and say whether it comes to the same")
     one.add_argument("--html", metavar="FILE", help="write a page that needs no network, for a browser or for paper")
     one.add_argument("--csv", metavar="FILE", help="with --class: write a row for each learner and task")
+    one.add_argument("--again", action="store_true", help="with --class: grade every record again")
     one.add_argument("--json", action="store_true", help="for programs")
     one.add_argument("--name", help="what the learner is called in it (default: WHEELHOUSE_LEARNER, or JupyterHub's)")
     for tier in ("medium", "basic"):
@@ -140,15 +142,19 @@ def _add_report(add: _Add) -> None:
             action="store_const",
             const=tier,
             default="",
-            help=f"with --verify: run a record's programs even if only the {tier} sandbox works: only if you trust them",
+            help=f"with --verify and --again: run a record's programs even if only the {tier} sandbox works: only if you trust them",
         )
 
 
 def _report(arguments: argparse.Namespace) -> int:
     if arguments.csv and not arguments.folder:
         raise UsageError("`--csv` is for a class.", "Run `course report --class FOLDER --csv FILE`.")
-    if arguments.unsafe and not arguments.verify:
+    if arguments.unsafe and not (arguments.verify or arguments.again):
         raise UsageError(f"`--unsafe-{arguments.unsafe}` is for grading a record again.", "Add `--verify FILE`.")
+    if arguments.again and not arguments.folder:
+        raise UsageError("`--again` is for a class.", "Run `course report --class FOLDER --again`.")
+    if arguments.folder:
+        return _class(arguments)
     if arguments.record:
         return _record(arguments)
     if arguments.verify:
@@ -174,6 +180,27 @@ def _own(arguments: argparse.Namespace) -> int:
 def _write_page(file: str, text: str) -> None:
     _write(Path(file), text.encode())
     _note(f"{file} is written: open it in a browser, send it, or print it.")
+
+
+def _class(arguments: argparse.Namespace) -> int:
+    from autograder.progress.class_page import as_page
+    from autograder.progress.class_text import as_csv, as_text
+    from autograder.progress.gathering import gather
+    from autograder.progress.text import day
+
+    found = gather(Path(arguments.folder), again=arguments.again, unsafe=arguments.unsafe, say=_note)
+    if arguments.html:
+        _write_page(arguments.html, as_page(found, day(datetime.now(UTC))))
+    if arguments.csv:
+        _write(Path(arguments.csv), as_csv(found).encode())
+        _note(f"{arguments.csv} is written.")
+    if arguments.json:
+        told = {"format": "wheelhouse-class", "version": 1, "set_aside": [list(one) for one in found.set_aside]}
+        people = [{**one.as_json(), "file": one.source} for one in found.accounts]
+        _say(json.dumps({**told, "learners": people}, indent=1, ensure_ascii=False))
+    elif not (arguments.html or arguments.csv):
+        _say(as_text(found))
+    return 1 if found.set_aside else 0
 
 
 def _record(arguments: argparse.Namespace) -> int:

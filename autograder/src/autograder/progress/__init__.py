@@ -2,7 +2,12 @@
 
 ::
 
-    steps        each lesson with its exercise and tasks, and where to go on
+    steps         each lesson with its exercise and tasks, and where to go on
+    account       one learner's progress, from this machine or from a file; text, learner_page and picture show it
+    envelope      one file of named parts with a digest over every byte
+    record        the completion record: written, read, graded again
+    gathering     many learners' files; class_text and class_page show them
+    carrying      progress from one machine to another
 """
 
 from __future__ import annotations
