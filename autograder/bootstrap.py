@@ -256,17 +256,23 @@ def install(folder: Path, locks: Sequence[str]) -> None:
     if uv:
         say(f"Installing up to {count} distributions with uv (some seconds) …")
         command = [uv, "pip", "install", "--python", str(python_of(folder)), "--require-hashes", "--compile-bytecode"]
-        # at a terminal uv draws how far it is; into a file it would write a page of names
-        quiet = [] if sys.stderr.isatty() else ["--quiet"]
-        if (
-            subprocess.run([*command, *quiet, *files], env=variables, stdin=subprocess.DEVNULL, check=False).returncode
-            == 0
-        ):
+        with contextlib.suppress(CannotGoOn):
+            call([*command, *files], "uv could not install them", tell_uv, variables)
             return
         say("uv could not; trying pip.")
     say(f"Installing up to {count} distributions with pip (about a minute) …")
     command = [*pip_of(folder), "install", "--require-hashes", "--no-deps", "--progress-bar", "off", *files]
     call(command, "The locked distributions can't be installed", Progress(count))
+
+
+def tell_uv(line: str) -> None:
+    """Turn uv's many lines into a few: what is large and being fetched, and what comes after."""
+    if line.startswith("Downloading "):
+        say(f"  fetching {line.removeprefix('Downloading ')} …")
+    elif line.startswith("Prepared "):
+        say("  all fetched; putting them in place …")
+    elif line.startswith("Installed "):
+        say("  compiling them, so that everything starts quickly …")
 
 
 def pip_of(folder: Path) -> list[str]:
@@ -356,12 +362,17 @@ class Progress:
             say("  all fetched; putting them in place …")
 
 
-def call(command: Sequence[str], trouble: str, tell: Callable[[str], None] = lambda line: None) -> None:
+def call(
+    command: Sequence[str],
+    trouble: str,
+    tell: Callable[[str], None] = lambda line: None,
+    variables: dict[str, str] | None = None,
+) -> None:
     """Run a command, passing its lines to `tell`; when it fails, show its last lines and raise `CannotGoOn`."""
     lines: list[str] = []
     with subprocess.Popen(
         command,
-        env=clean_variables(),
+        env=clean_variables() if variables is None else variables,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

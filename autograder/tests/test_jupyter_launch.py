@@ -140,3 +140,28 @@ def test_only_notebooks_without_outputs_are_trusted(
 
     assert notary().check_signature(page)
     assert not notary().check_signature(foreign)
+
+
+def test_trust_is_given_again_only_where_a_notebook_changed(
+    course: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second start looks at no notebook; a new one, or signatures that were lost, are seen."""
+    signed: list[int] = []
+    really = launch._sign
+
+    def counted(paths: list[Path]) -> None:
+        signed.append(len(paths))
+        really(paths)
+
+    monkeypatch.setattr(launch, "_sign", counted)
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "data"))
+    before = len(list(course.glob("notebooks/*.ipynb"))) + len(list(course.glob("exercises/*/*.ipynb")))
+    launch._trust(course)
+    launch._trust(course)
+    assert signed == [before]
+    (course / "notebooks" / "98-new.ipynb").write_text("{}")
+    launch._trust(course)
+    assert signed == [before, before + 1]
+    (tmp_path / "data" / "nbsignatures.db").unlink()
+    launch._trust(course)
+    assert signed == [before, before + 1, before + 1]

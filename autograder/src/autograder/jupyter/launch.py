@@ -6,6 +6,7 @@ The lesson stands left, the sandboxed shell right of it. What the learner moves 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import socket
@@ -14,9 +15,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from jupyter_core.paths import jupyter_data_dir
+
 from autograder.exceptions import CourseError, UsageError
 from autograder.places import course_root, labs
-from autograder.progress.own_cells import safe_to_trust
+from autograder.progress import own_cells
 from autograder.sandbox.seed import seed
 
 __all__ = ["CONFIG", "environment", "free_port", "layout", "main"]
@@ -98,12 +101,12 @@ def layout(course: Path) -> dict[str, Any]:
 
 def _write_layout(course: Path) -> Path:
     """Write the layout where it is not there yet, and give the folder of layouts."""
-    from jupyterlab_server.workspaces_handler import WORKSPACE_EXTENSION, WorkspacesManager, slugify
-
     folder = labs() / ".wheelhouse" / "jupyter" / "layouts"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if not (folder / (slugify(NAME) + WORKSPACE_EXTENSION)).is_file():
+        if not any(folder.glob(f"{NAME}*")):
+            from jupyterlab_server.workspaces_handler import WorkspacesManager
+
             WorkspacesManager(str(folder)).save(NAME, json.dumps(layout(course)))
     except OSError as error:
         raise CourseError(
@@ -117,15 +120,39 @@ def _trust(course: Path) -> None:
     """Trust the course's own notebooks, as `jupyter trust` does, so that the checklist's button opens the shell without a question.
 
     Only those in which nothing foreign would run by being looked at: no outputs, no HTML but the course's own.
+    Where no notebook has changed since the last time there is nothing to do: nbformat alone takes two seconds to import.
     """
+    paths = [*sorted(course.glob("notebooks/*.ipynb")), *sorted(course.glob("exercises/*/*.ipynb"))]
+    data = Path(jupyter_data_dir())
+    mark = data / f"wheelhouse-trusted-{hashlib.sha256(os.fsencode(course)).hexdigest()[:12]}"
+    with contextlib.suppress(OSError):
+        if mark.read_text(encoding="ascii") == _state(data, paths):
+            return
+    _sign(paths)
+    with contextlib.suppress(OSError):
+        mark.write_text(_state(data, paths), encoding="ascii")
+
+
+def _state(data: Path, paths: Sequence[Path]) -> str:
+    """Give a digest of what trust depends on, as far as it can be told without reading: our rule, the signatures, the notebooks."""
+    seen = hashlib.sha256(str((data / "nbsignatures.db").exists()).encode())
+    for path in (Path(own_cells.__file__), *paths):
+        found = path.stat()
+        seen.update(
+            f"{path}\0{found.st_mtime_ns} {found.st_ctime_ns} {found.st_size}\n".encode(errors="surrogateescape")
+        )
+    return seen.hexdigest()
+
+
+def _sign(paths: Sequence[Path]) -> None:
     import nbformat
     from nbformat.sign import NotebookNotary
 
     notary = NotebookNotary()  # type: ignore[no-untyped-call]
-    for path in [*sorted(course.glob("notebooks/*.ipynb")), *sorted(course.glob("exercises/*/*.ipynb"))]:
+    for path in paths:
         with contextlib.suppress(OSError, ValueError, nbformat.ValidationError):
             notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
-            if safe_to_trust(notebook):
+            if own_cells.safe_to_trust(notebook):
                 notary.sign(notebook)  # type: ignore[no-untyped-call]
 
 
