@@ -23,7 +23,7 @@ from autograder import folder, runner
 from autograder.changes import Recent, as_rows
 from autograder.exceptions import CourseError
 from autograder.exercise import Check
-from autograder.jupyter import checklist_words, session
+from autograder.jupyter import checklist_words, keeping, session
 from autograder.jupyter.busy import answer_while_busy
 from autograder.jupyter.checklist_words import SIGN, WORD, as_items
 from autograder.jupyter.trying import Trial
@@ -31,7 +31,7 @@ from autograder.jupyter.waiting import PERIOD, Waiting, time_of
 from autograder.places import course_root
 from autograder.verdict import Verdict
 
-__all__ = ["Checklist", "as_items", "stop_all"]
+__all__ = ["WORD", "Checklist", "as_items", "stop_all"]
 
 STATIC = Path(__file__).parent / "static"
 STILL = 0.3
@@ -198,9 +198,12 @@ class Checklist(anywidget.AnyWidget):
                     task["state"] = "error"
         with self._showing, self.hold_sync():
             news = items != self.tasks
+            finished = any(new["state"] == "passed" != old["state"] for new, old in zip(items, self.tasks, strict=False))
             if news:
                 self.tasks = items
             self.score = verdict.score
+        if finished:
+            keeping.after_a_task(lambda text: self.set_trait("message", text))
         return news
 
     def _show_steps(self) -> None:

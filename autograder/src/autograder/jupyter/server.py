@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from pathlib import Path
 from typing import Any
 
 from jupyter_server_terminals.terminalmanager import TerminalManager
@@ -19,6 +20,7 @@ from jupyter_server_terminals.terminalmanager import TerminalManager
 __all__ = ["SandboxTerminals", "command"]
 
 VARIABLE = "WHEELHOUSE_TERMINAL"
+CUSTOM = Path(__file__).parent / "config" / "custom"
 ROOT_VARIABLE = "WHEELHOUSE_SERVER_ROOT"
 """What the start page's paths are relative to."""
 
@@ -59,6 +61,9 @@ def _set_right(serverapp: Any) -> bool:
 def _load_jupyter_server_extension(serverapp: Any) -> None:
     os.environ.pop(VARIABLE, None)  # another server's word does not count
     os.environ[ROOT_VARIABLE] = str(serverapp.root_dir)
+    settings = serverapp.web_app.settings
+    # JupyterLab, which is loaded after us, takes the first `custom.css` that it finds: a learner's own comes before ours
+    settings["static_custom_path"] = [*settings.get("static_custom_path", ()), str(CUSTOM)]
     if _set_right(serverapp):
         os.environ[VARIABLE] = "sandbox"
         serverapp.log.info("Wheelhouse: the terminals of this server are the sandboxed shell.")
