@@ -198,7 +198,9 @@ class Checklist(anywidget.AnyWidget):
                     task["state"] = "error"
         with self._showing, self.hold_sync():
             news = items != self.tasks
-            finished = any(new["state"] == "passed" != old["state"] for new, old in zip(items, self.tasks, strict=False))
+            finished = any(
+                new["state"] == "passed" != old["state"] for new, old in zip(items, self.tasks, strict=False)
+            )
             if news:
                 self.tasks = items
             self.score = verdict.score
