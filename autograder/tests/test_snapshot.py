@@ -245,6 +245,32 @@ def test_small_files_travel_first(tmp_path: Path) -> None:
     assert opened.read("z.py") == b"x = 1\n"
 
 
+class Growing:
+    """Two files of the same content, of which one was shorter when its size was looked at than when it was hashed."""
+
+    root = PurePosixPath("/home/learner/project")
+
+    def __init__(self, content: bytes) -> None:
+        """Have both."""
+        self.content = content
+        hashed = hashlib.sha256(content).hexdigest()
+        self.nodes = {"log": Node("file", hashed, 3), "copy": Node("file", hashed, len(content))}
+
+    def read(self, path: str, limit: int) -> bytes:
+        """Give the content of either."""
+        return self.content[:limit]
+
+
+@pytest.mark.parametrize("content", [b"line 1", b"x" * 2_100_000], ids=["travels", "too large"])
+def test_a_file_that_grew_meanwhile(content: bytes) -> None:
+    """A shell that writes while a snapshot is made doesn't make it one that nobody takes."""
+    growing: Any = Growing(content)
+
+    tree = SnapshotTree.open(pack(growing, FACTS, Nothing()), Nothing())
+
+    assert {tree.nodes[name].size for name in ("log", "copy")} == {len(content)}
+
+
 def test_contents_that_are_kept_are_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The bytes are those of a snapshot made from nothing, and what no longer travels is forgotten."""
     (tmp_path / "same.py").write_text("x = 1\n")

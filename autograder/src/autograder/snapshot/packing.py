@@ -223,6 +223,11 @@ def _contents(
         if hashed != node.sha256:
             nodes[path] = Node("file", hashed, len(data), node.executable)
         found[hashed] = _Content(posixpath.basename(path), hashed, len(data), data, path)
+    sizes = {one.sha256: one.size for one in found.values()}
+    for path, node in nodes.items():
+        if node.sha256 and sizes.setdefault(node.sha256, node.size) != node.size:
+            # it grew after its size was looked at, and before it was hashed
+            nodes[path] = Node("file", node.sha256, sizes[node.sha256], node.executable)
     chosen, room = [], LIMITS.all_content
     for one in sorted(found.values(), key=lambda one: (one.size, one.sha256)):
         if one.size <= room:
