@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import ast
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
@@ -24,6 +23,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:
+    sys.exit("Wheelhouse needs Linux or macOS; on Windows, install WSL2 (`wsl --install`), and type the same there.")
 
 __all__ = ["Wanted", "examine", "main", "make"]
 

@@ -6,7 +6,7 @@ import contextlib
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from proofs.machine import USER, CannotRunHere, Machine, Running
@@ -84,11 +84,17 @@ def opened(made: Machine, folder: str, words: str = "", **how: object) -> Opened
         return figures
 
 
-def exercise_works(made: Machine, folder: str, *, user: str = USER, offline: bool = False) -> tuple[str, bool]:
-    """Work on task 1 of exercise 06 in the terminal; give the tier in force (or what was said instead), and whether the task passed."""
+def exercise_works(
+    made: Machine, folder: str, *, before: Sequence[str] = (), settings: str = "", **how: object
+) -> tuple[str, bool]:
+    """Work on task 1 of exercise 06 in the terminal; give the tier in force (or what was said instead), and whether the task passed.
+
+    `before` are words put before each command there, `settings` assignments of variables in the shell.
+    """
 
     def typed(words: str) -> str:
-        return made.run(f". .venv/bin/activate && {words}", user=user, folder=folder, offline=offline).output
+        command = [*before, "sh", "-c", f"{settings} . .venv/bin/activate && {words}"]
+        return made.run(command, timeout=900, folder=folder, **how).output
 
     answer = "python3 -m venv --without-pip labels/.venv && pip --python labels/.venv/bin/python install leftpad==1.1"
     said = typed(f"course begin 06 && course shell 06 -- sh -c '{answer}'")

@@ -35,7 +35,10 @@ From the folder `autograder/`, `python -m proofs` lists the proofs, and `python 
 
 @dataclass(frozen=True)
 class Row:
-    """One thing that was tried: what, what was found (with its figures and units), and whether that is as it should be."""
+    """One thing that was tried: what, what was found (with its figures and units), and whether that is as it should be.
+
+    A row whose `found` begins with "not tried" is shown as that.
+    """
 
     what: str
     found: str
@@ -112,9 +115,13 @@ def _section(result: Result) -> str:
         "",
         "| what | found | as it should be |",
         "| --- | --- | --- |",
-        *(f"| {_cell(row.what)} | {_cell(row.found)} | {'yes' if row.good else '**no**'} |" for row in result.rows),
+        *(f"| {_cell(row.what)} | {_cell(row.found)} | {_judged(row)} |" for row in result.rows),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _judged(row: Row) -> str:
+    return "not tried" if row.found.startswith("not tried") else "yes" if row.good else "**no**"
 
 
 def _cell(text: str) -> str:
