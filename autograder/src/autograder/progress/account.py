@@ -36,6 +36,18 @@ class Stuck:
         """Whether anything was tried: who has not begun a task isn't stuck in it."""
         return self.task.history.failed_looks > 0
 
+    @property
+    def details(self) -> tuple[tuple[str, str], ...]:
+        """Name what there is to say about the check: expected, found, one next step, and what failed most."""
+        one = self.outcome
+        told = [("expected", one.expected), ("found", one.found), ("next step", one.next_step)]
+        if one.found is None:
+            number = self.step.exercise.number
+            told = [("found", "It failed when it was last run."), ("next step", f"Run `course check {number:02}`.")]
+        if self.failed_most is not None and self.failed_most.name != one.check.name:
+            told.append(("failed most", f"{self.failed_most.says} ({self.times} tries)"))
+        return tuple((name, text) for name, text in told if text)
+
     def as_json(self) -> dict[str, Any]:
         """Give the record for programs."""
         return {

@@ -134,17 +134,14 @@ def _stuck(account: Account) -> str:
 def _card(stuck: Stuck) -> str:
     task, outcome = stuck.task, stuck.outcome
     head = f"{stuck.step.exercise.number:02}, task {task.task.number}: {inline(task.task.title)}"
-    tries = (
-        f"Stuck, after {count(task.history.failed_looks, 'try')} that failed"
-        f"{', with ' + count(task.history.hints, 'hint') if task.history.hints else ''}."
-        if stuck.tried
-        else "Not tried yet; this comes next."
-    )
-    said = [("missing", outcome.check.says), ("expected", outcome.expected), ("found", outcome.found)]
-    said.append(("next step", outcome.next_step))
-    if stuck.failed_most is not None:
-        said.append(("failed most", f"{stuck.failed_most.says} ({stuck.times} tries)"))
-    details = "".join(f"<dt>{name}</dt><dd>{inline(words)}</dd>" for name, words in said if words)
+    past = task.history
+    hints = f", with {count(past.hints, 'hint')}" if past.hints else ""
+    if stuck.tried:
+        tries = f"Stuck, after {count(past.failed_looks, 'try')} that failed{hints}."
+    else:
+        tries = f"{'Begun' if task.state == 'begun' else 'Not begun yet'}{hints}; this comes next."
+    said = (("missing", outcome.check.says), *stuck.details)
+    details = "".join(f"<dt>{name}</dt><dd>{inline(words)}</dd>" for name, words in said)
     return f'<div class="card"><h3>{head}</h3><p class="quiet">{tries}</p><dl>{details}</dl></div>'
 
 

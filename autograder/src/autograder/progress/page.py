@@ -75,12 +75,12 @@ def page(title: str, subtitle: str, body: str, notes: Iterable[str], *, wide: bo
 <style>
 {style}</style>
 </head>
-<body>
+<body{' class="wide"' if wide else ""}>
 <header>
 <h1>{text(title)}</h1>
 <p class="quiet">{subtitle}</p>
 </header>
-<main{' class="wide"' if wide else ""}>
+<main>
 {body}
 </main>
 <footer>

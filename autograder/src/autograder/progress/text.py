@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 import unicodedata
 from collections.abc import Sequence
@@ -54,8 +55,9 @@ def day(moment: datetime) -> str:
 
 
 def count(number: int, word: str) -> str:
-    """Give a number with its word: `1 try`, `2 tries`."""
-    return f"{number} {word}" if number == 1 else f"{number} {word[:-1] + 'ie' if word.endswith('y') else word}s"
+    """Give a number with its word: `1 try`, `2 tries`, `2 days`."""
+    many = f"{word[:-1]}ies" if re.search("[^aeiou]y$", word) else f"{word}s"
+    return f"{number} {word if number == 1 else many}"
 
 
 def listing(found: tuple[Step, ...], onward: Step | None) -> str:
@@ -165,13 +167,9 @@ def _stuck(stuck: Stuck) -> list[str]:
     head = "Stuck in" if stuck.tried else "Next in"
     tries = f" after {count(task.history.failed_looks, 'try')} that failed" if stuck.tried else ""
     lines = [f"{head} {stuck.step.exercise.number:02}, task {task.task.number} ({task.task.title}){tries}:"]
-    sign = report.SIGNS[outcome.state]
-    lines += _wrapped(f"{sign} {outcome.state}: {outcome.check.says}", 2)
-    for name, text in (("expected", outcome.expected), ("found", outcome.found), ("next step", outcome.next_step)):
-        if text:
-            lines += _wrapped(f"{name}: {text}", 6)
-    if stuck.failed_most is not None:
-        lines += _wrapped(f"failed most, in {stuck.times} tries: {stuck.failed_most.says}", 6)
+    lines += _wrapped(f"{report.SIGNS[outcome.state]} {outcome.state}: {outcome.check.says}", 2)
+    for name, text in stuck.details:
+        lines += _wrapped(f"{name}: {text}", 6)
     return lines
 
 
