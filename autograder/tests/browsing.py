@@ -84,8 +84,9 @@ def jupyterlab(course: Path, scratch: Path, *, ours: bool = True) -> Iterator[st
         "WHEELHOUSE_COURSE": str(course),
         "WHEELHOUSE_CACHE": os.environ["WHEELHOUSE_CACHE"],
     }
-    if "WHEELHOUSE_TIER" in os.environ:
-        environment["WHEELHOUSE_TIER"] = os.environ["WHEELHOUSE_TIER"]
+    for name in ("WHEELHOUSE_TIER", "WHEELHOUSE_SCREEN_READER"):
+        if name in os.environ:
+            environment[name] = os.environ[name]
     words = [
         *("--no-browser", f"--port={port}", "--IdentityProvider.token=", "--ServerApp.password="),
         "--LabApp.expose_app_in_browser=True",

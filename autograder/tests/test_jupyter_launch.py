@@ -63,15 +63,17 @@ def test_our_configuration_comes_first() -> None:
     made = launch.environment({"JUPYTER_CONFIG_PATH": "/theirs", "WHEELHOUSE_TERMINAL": "sandbox", "HOME": "/h"})
 
     assert made["JUPYTER_CONFIG_PATH"] == f"{launch.CONFIG}:/theirs"
+    aloud = launch.environment({"WHEELHOUSE_SCREEN_READER": "1"})["JUPYTER_CONFIG_PATH"]
+    assert aloud == f"{launch.READ_ALOUD}:{launch.CONFIG}"
     assert "WHEELHOUSE_TERMINAL" not in made
     assert made["HOME"] == "/h"
 
 
 def test_every_file_of_the_configuration_is_json() -> None:
     """JupyterLab passes over a file that it can't read, without a word."""
-    found = sorted(launch.CONFIG.rglob("*.json"))
+    found = sorted(one for top in (launch.CONFIG, launch.READ_ALOUD) for one in top.rglob("*.json"))
 
-    assert len(found) >= 2
+    assert len(found) >= 3
     for path in found:
         assert json.loads(path.read_text("utf-8"))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -100,3 +101,41 @@ def test_notice_is_escaped(verdict: Verdict) -> None:
     bundle = report.notice_bundle("Task 1: <b>", HOSTILE)
     assert Tags(bundle["text/html"]).tags == {"div", "p", "strong", "code"}
     assert "\x1b" not in bundle["text/plain"] + bundle["text/html"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "wanted"),
+    [
+        (None, "  ✗ failed  `a b` is there, as it was to be."),
+        (80, "  ✗ failed  `a b` is there, as it was to be."),
+        (62, "  ✗ failed  `a b` is there, as it was to be."),
+        (30, "  ✗ failed  `a b` is there, as\n      it was to be."),
+        (20, "  ✗ failed  `a b` is\n      there, as it\n      was to be."),
+    ],
+)
+def test_lines_are_broken_between_words(columns: int | None, wanted: str) -> None:
+    """Further lines stand under the text, in a narrow window further left; a command stays whole."""
+    assert report.wrapped("  ✗ failed  `a b` is there, as it was to be.", columns) == wanted
+
+
+def test_what_is_copied_stays_whole() -> None:
+    """Commands and paths are wider than the window rather than broken; empty lines and short ones stay as they are."""
+    text = "next step: Run `ls -A one two three` now.\n\n/a/long/path/to/somewhere/else\nshort"
+
+    assert report.wrapped(text, 20).split("\n") == [
+        "next step: Run",
+        "`ls -A one two three`",
+        "now.",
+        "",
+        "/a/long/path/to/somewhere/else",
+        "short",
+    ]
+
+
+@pytest.mark.parametrize("listens", [True, False])
+def test_who_listens_hears_words_only(verdict: Verdict, listens: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sign beside a word that says the same is left out in a terminal, and stays in what nbgrader keeps."""
+    monkeypatch.setenv("WHEELHOUSE_SCREEN_READER", "1" if listens else "")
+
+    assert any(sign in report.as_text(verdict) for sign in report.SIGNS.values() if sign != "!") is not listens
+    assert re.search(r"^  \S (passed|failed|waiting|error)", report.task_as_text(verdict, 1), re.MULTILINE)

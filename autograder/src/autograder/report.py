@@ -19,13 +19,24 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from autograder.verdict import Outcome, Verdict
 
-__all__ = ["as_bundle", "as_text", "colours", "notice_bundle", "task_as_html", "task_as_text", "width", "wrapped"]
+__all__ = [
+    "as_bundle",
+    "as_text",
+    "colours",
+    "notice_bundle",
+    "read_aloud",
+    "task_as_html",
+    "task_as_text",
+    "width",
+    "wrapped",
+]
 
 SIGNS = {"passed": "✓", "failed": "✗", "waiting": "…", "error": "!"}
 
 _NARROWEST = 20
 _HEAD = re.compile(r" *\S (?:passed|failed|waiting|error) +|(?:ok|note) +")
 """What stands before the text of a line."""
+_SIGNED = re.compile(r"^( +)\S (passed|failed|waiting|error)\b *", re.MULTILINE)
 _DETAIL = re.compile(r" +(?:expected|found|next step|waits for): ")
 _NARROW = 60
 """Columns; a telephone's terminal, or a page enlarged four times."""
@@ -53,11 +64,16 @@ def width() -> int | None:
 
 def colours() -> bool:
     """Say whether colours may be used: on a terminal that has them, unless `NO_COLOR` is set, or where `FORCE_COLOR` is."""
-    if os.environ.get("NO_COLOR"):
+    if os.environ.get("NO_COLOR") or read_aloud():
         return False
     if os.environ.get("FORCE_COLOR"):
         return True
     return sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+
+
+def read_aloud() -> bool:
+    """Say whether somebody listens to what is written: then signs beside words that say the same are left out."""
+    return bool(os.environ.get("WHEELHOUSE_SCREEN_READER"))
 
 
 def wrapped(text: str, columns: int | None) -> str:
@@ -167,4 +183,7 @@ def as_text(verdict: Verdict, columns: int | None = None) -> str:
     """Give a whole verdict for a terminal of so many columns; None: one line for each text, however long."""
     parts = [task_as_text(verdict, one.task.number) for one in verdict.tasks]
     total = _points(verdict.score, verdict.exercise.points)
-    return wrapped("\n\n".join([*parts, f"{_plain(verdict.exercise.title)}: {total}."]), columns)
+    text = "\n\n".join([*parts, f"{_plain(verdict.exercise.title)}: {total}."])
+    if read_aloud():
+        text = _SIGNED.sub(r"\1\2: ", text)
+    return wrapped(text, columns)

@@ -22,10 +22,12 @@ from autograder.places import course_root, labs
 from autograder.progress import own_cells
 from autograder.sandbox.seed import seed
 
-__all__ = ["CONFIG", "environment", "free_port", "layout", "main"]
+__all__ = ["CONFIG", "READ_ALOUD", "environment", "free_port", "layout", "main"]
 
 CONFIG = Path(__file__).parent / "config"
 """A Jupyter configuration folder, for JUPYTER_CONFIG_PATH."""
+READ_ALOUD = CONFIG.with_name("config_read_aloud")
+"""Another one, before it, for who asks by `WHEELHOUSE_SCREEN_READER=1`: what a terminal shows can be read by a screen reader."""
 FIRST_PORT = 8888
 NAME = "course"
 
@@ -54,7 +56,8 @@ def environment(base: dict[str, str]) -> dict[str, str]:
     Only before: a learner's own settings in JupyterLab still win.
     """
     before = base.get("JUPYTER_CONFIG_PATH", "")
-    made = {**base, "JUPYTER_CONFIG_PATH": os.pathsep.join([str(CONFIG), *([before] if before else [])])}
+    ours = [str(READ_ALOUD)] if base.get("WHEELHOUSE_SCREEN_READER") else []
+    made = {**base, "JUPYTER_CONFIG_PATH": os.pathsep.join([*ours, str(CONFIG), *([before] if before else [])])}
     for word in ("WHEELHOUSE_TERMINAL", "WHEELHOUSE_SERVER_ROOT"):
         made.pop(word, None)  # the server's extension says so when it has seen it
     return made

@@ -65,16 +65,25 @@ def _table(found: tuple[Step, ...], onward: Step | None) -> str:
     return f"{next_step}<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
 
 
+_READ_ALOUD = (
+    "<p>Do you use a screen reader? What a terminal shows is a picture until <em>Screen Reader Mode</em> is on. "
+    "<button type='button' data-commandlinker-command='settingeditor:open' "
+    """data-commandlinker-args='{"query": "Terminal"}'>Settings of the terminal</button></p>"""
+)
+"""Works in JupyterLab; elsewhere a press does nothing."""
+
+
 def health() -> None:
     """Show what works on this machine, and what to do about what doesn't."""
     found = tuple(doctor.examine())
     rows = "".join(
-        f"<tr><td>{'✓' if one.good else '!'}</td><td style='text-align:left'>{inline_html(one.about)}</td>"
+        f"<tr><td style='text-align:left'>{'✓ ok' if one.good else '! note'}</td>"
+        f"<th scope='row' style='text-align:left'>{inline_html(one.about)}</th>"
         f"<td style='text-align:left'>{inline_html(one.found)}"
         f"{'' if one.good else '<br><strong>' + inline_html(one.next_step) + '</strong>'}</td></tr>"
         for one in found
     )
     text = "\n".join(f"{'ok  ' if one.good else 'note'} {plain(one.about)}: {plain(one.found)}" for one in found)
-    show({"text/plain": text, "text/html": f"<table><tbody>{rows}</tbody></table>"})
+    show({"text/plain": text, "text/html": f"<table><tbody>{rows}</tbody></table>{_READ_ALOUD}"})
     if all(one.good for one in found):
         note("Everything works here.")

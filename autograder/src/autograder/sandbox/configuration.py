@@ -29,6 +29,15 @@ NETWORK_FILES = {
     "group": "root:x:0:\nlearner:x:1000:\nnogroup:x:65534:\n",
 }
 
+READ_ALOUD = {
+    "WHEELHOUSE_SCREEN_READER": "1",
+    "NO_COLOR": "1",
+    "PIP_PROGRESS_BAR": "off",
+    "UV_NO_PROGRESS": "1",
+    "PYTHON_BASIC_REPL": "1",
+}
+"""What is asked of programs whose output is read aloud: no colours, nothing that is drawn over again and again."""
+
 STRONG_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 """Where the strong tier shows whom to trust: the place that most programs on Linux look at by themselves."""
 
@@ -148,4 +157,6 @@ def environment(
             value = os.environ.get(variable, "")
             if _HARMLESS.fullmatch(value):
                 built[variable] = value
+        if os.environ.get("WHEELHOUSE_SCREEN_READER"):
+            built |= READ_ALOUD
     return built

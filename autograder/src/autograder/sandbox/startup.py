@@ -18,7 +18,7 @@ case $WHEELHOUSE_TIER in
   *) echo "You are in the ${WHEELHOUSE_TIER} sandbox of ${WHEELHOUSE_PLACE}: it guards against accidents, but commands can reach your own files." ;;
 esac
 echo "Packages come from the course's own index. \`course check\` says what is done, \`course help\` what else you can ask."
-echo "Whatever you do, *Start over* in the checklist or \`course reset\` outside restores it. Leave with \`exit\`."
+echo "Whatever you do, the button Start over in the checklist or \`course reset\` outside restores it. Leave with \`exit\`."
 """
 
 # PS0 is expanded before a command runs: its arithmetic notes the time without starting a process. bash 3.2 (macOS) has no PS0.
@@ -46,7 +46,9 @@ PROMPT_DIRTRIM=3
 HISTSIZE=10000 HISTFILESIZE=10000 HISTCONTROL=ignorespace
 PROMPT_COMMAND='history -a'
 shopt -s histappend cmdhist checkwinsize
-if [ "$TERM" != dumb ]; then
+if [ -n "$WHEELHOUSE_SCREEN_READER" ]; then
+  PS1='${WHEELHOUSE_PLACE} \w $ '
+elif [ "$TERM" != dumb ]; then
   PS1='\[\e[32m\]learner@${WHEELHOUSE_PLACE}\[\e[0m\]:\[\e[34m\]\w\[\e[0m\]\$ '
   alias ls='ls --color=auto' 2>/dev/null
 fi
@@ -70,7 +72,9 @@ setopt prompt_subst interactive_comments hist_ignore_space append_history inc_ap
 unsetopt nomatch
 HISTFILE=~/.zsh_history HISTSIZE=10000 SAVEHIST=10000
 PS1='learner@${WHEELHOUSE_PLACE}:%(4~|.../%3~|%~)%(!.#.$) '
-if [[ $TERM != dumb ]]; then
+if [[ -n $WHEELHOUSE_SCREEN_READER ]]; then
+  PS1='${WHEELHOUSE_PLACE} %(4~|.../%3~|%~) $ '
+elif [[ $TERM != dumb ]]; then
   PS1='%F{green}learner@${WHEELHOUSE_PLACE}%f:%F{blue}%(4~|.../%3~|%~)%f%(!.#.$) '
   ls --color=auto -d / >/dev/null 2>&1 && alias ls='ls --color=auto'
 fi
