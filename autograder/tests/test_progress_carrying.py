@@ -26,6 +26,7 @@ from autograder.progress import carrying
 from autograder.progress.carried import to_bytes
 from autograder.sandbox import Limits
 from autograder.snapshot import digest
+from autograder.snapshot.state import nodes_of
 from autograder.tree import FolderTree
 
 ROUNDS = int(os.environ.get("WHEELHOUSE_ROUNDS") or 1)
@@ -56,6 +57,11 @@ def carry() -> carrying.Arrived:
     return carrying.bring_back(carrying.opened(carrying.exported()))
 
 
+def named(live: LiveWorkspace) -> dict[str, object]:
+    """All that stands in a workspace, with its content; but git's own memory of inodes and times."""
+    return {path: node for path, node in nodes_of(live.tree).items() if not path.endswith(".git/index")}
+
+
 @pytest.fixture
 def printer(labs: Path) -> LiveWorkspace:
     """Exercise 01, just begun, with something of the learner's in it."""
@@ -84,7 +90,7 @@ def test_work_goes_on_elsewhere(exercise: Exercise, elsewhere: Elsewhere) -> Non
     assert arrived.aside is None
     there = folder.open_workspace(exercise)
     assert runner.check_live(there, submit=False).to_json() == seen.to_json()
-    assert digest(there.tree) == digest(live.tree)
+    assert named(there) == named(live)
     for task in there.exercise.tasks[half:] if there.exercise else ():
         do(there, task.answer)
     done = runner.check_live(there, submit=False)

@@ -11,8 +11,9 @@ from autograder.jupyter.start_page import on_binder
 from autograder.places import labs
 from autograder.progress import carrying
 
-__all__ = ["after_a_task"]
+__all__ = ["after_a_task", "at_work"]
 
+_NAME = "keep-progress"
 _one_at_a_time = threading.Lock()
 
 REMINDER = (
@@ -28,7 +29,12 @@ def after_a_task(say: Callable[[str], None]) -> None:
     """
     if on_binder():
         say(REMINDER)
-    threading.Thread(target=_write, name="keep-progress", daemon=True).start()
+    threading.Thread(target=_write, name=_NAME, daemon=True).start()
+
+
+def at_work() -> bool:
+    """Whether the file is being written just now."""
+    return any(one.name == _NAME for one in threading.enumerate())
 
 
 def _write() -> None:

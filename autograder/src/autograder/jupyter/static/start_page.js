@@ -138,12 +138,17 @@ function render({ model, el }) {
   function say() {
     message.replaceChildren(...inline(model.get("busy") || model.get("message")));
     const text = model.get("question");
-    const wasHidden = asked.hidden;
+    const busy = Boolean(model.get("busy"));
     asked.hidden = !text;
     question.replaceChildren(...inline(text));
-    for (const button of [keep, bring, yes, no]) button.disabled = Boolean(model.get("busy"));
-    if (text && wasHidden) yes.focus();
+    for (const button of [keep, bring, yes, no]) button.disabled = busy;
+    if (!text) answered = true;
+    else if (answered && !busy) {
+      answered = false; // a question has come: once, and when it can be answered
+      yes.focus();
+    }
   }
+  let answered = true;
 
   keep.addEventListener("click", () => model.send({ type: "keep" }));
   bring.addEventListener("click", () => choose.click());
