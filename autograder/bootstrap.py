@@ -322,10 +322,12 @@ def pip_settings_for_uv(folder: Path) -> dict[str, str]:
         [*pip_of(folder), "config", "list"], env=clean_variables(), capture_output=True, text=True, check=False
     ).stdout
     found: dict[str, list[str]] = {}
-    for line in listed.splitlines():  # global.index-url='https://…'; :env:.cert='…' comes last and wins
-        name, _, value = line.partition("=")
-        with contextlib.suppress(ValueError, SyntaxError):
-            found[name.rpartition(".")[2]] = str(ast.literal_eval(value)).split()
+    for section in ("global.", "install.", ":env:."):  # pip's own order: what comes later wins
+        for line in listed.splitlines():  # global.index-url='https://…'
+            name, _, value = line.partition("=")
+            if name.startswith(section):
+                with contextlib.suppress(ValueError, SyntaxError):
+                    found[name.removeprefix(section)] = str(ast.literal_eval(value)).split()
     names = {
         **{"index-url": "UV_DEFAULT_INDEX", "extra-index-url": "UV_INDEX", "find-links": "UV_FIND_LINKS"},
         **{"trusted-host": "UV_INSECURE_HOST", "cert": "SSL_CERT_FILE", "client-cert": "SSL_CLIENT_CERT"},

@@ -221,6 +221,9 @@ class Machine:
         began = time.monotonic()
         process, terminal = pty.fork()
         if process == 0:
+            # a proof started in the background ignores Ctrl-C, and Python broken pipes; what it starts shall not
+            for one in (signal.SIGINT, signal.SIGQUIT, signal.SIGPIPE, signal.SIGTERM, signal.SIGHUP):
+                signal.signal(one, signal.SIG_DFL)
             try:
                 os.execvpe([*around, *enter][0], [*around, *enter], settings)
             finally:
