@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
@@ -70,7 +70,7 @@ def test_who_listens_is_told_nothing_twice(terminal: bool, there: bool, monkeypa
     built = configuration.environment(
         tier="strong",
         home="/home/learner",
-        python_home=configuration.PurePosixPath("/usr/local/bin"),
+        python_home=PurePosixPath("/usr/local/bin"),
         tools=None,
         terminal=terminal,
     )

@@ -89,12 +89,9 @@ def read_question(line: bytes) -> tuple[str, Question] | None:
         return None
     if not isinstance(words, list) or len(words) > MOST_WORDS or not all(map(_plain, words)):
         return None
-    wide = type(columns) is int and 0 < columns < 100_000
-    return asker, Question(
-        tuple(words),
-        min(max(columns, _NARROWEST), _WIDEST) if wide else None,
-        told.get("colour") is True,
-    )
+    wide = isinstance(columns, int) and not isinstance(columns, bool) and 0 < columns < 100_000
+    held = min(max(int(columns or 0), _NARROWEST), _WIDEST) if wide else None
+    return asker, Question(tuple(words), held, told.get("colour") is True)
 
 
 def _plain(word: Any) -> bool:
