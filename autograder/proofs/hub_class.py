@@ -148,7 +148,8 @@ class Class:
         fetched = []
         for name in LEARNERS:
             asked = {"course_id": "wheelhouse", "assignment_id": self.id}
-            self.people[name].lab("POST", "assignments/fetch", data=asked)
+            said = self.people[name].lab("POST", "assignments/fetch", data=asked)
+            sys.stderr.write("" if said.json().get("success") else said.text[-1500:])
             fetched.append(self.people[name].lab("GET", f"api/contents/{self.id}/{self.id}.ipynb").status_code == 200)
         self.row("learners fetch it by the button of JupyterLab", f"{sum(fetched)} of 3", all(fetched))
 
