@@ -190,6 +190,7 @@ def test_first_messages_show_what_they_speak_of(exercise: Exercise, begun: Begun
                 _shows_what_it_speaks_of(live, outcome)
 
 
+@pytest.mark.timeout(900)  # every mistake of an exercise, one after the other, beside other tests
 @every_exercise
 def test_each_check_is_needed(exercise: Exercise, begun: Begun) -> None:
     """Without any one check some mistake would pass: none is decoration."""

@@ -145,12 +145,16 @@ def lock_text(groups: Iterable[Sequence[str]], comment: str, url: str = "") -> s
 
 def _resolve(wanted: Sequence[str], url: str = "") -> list[dict[str, Any]]:
     """Let uv choose for all platforms and Pythons; gives the packages as pylock.toml describes them (PEP 751)."""
+    from autograder.sandbox.system_python import course_uv  # only authors need it, and it would be a circle above
+
+    if (uv := course_uv()) is None:
+        raise CourseError("There is no uv here to choose versions with.", "Install it: `pip install uv`.")
     with tempfile.TemporaryDirectory() as name:
         requirements, lock = Path(name, "requirements.in"), Path(name, "pylock.toml")
         requirements.write_text("\n".join(wanted) + "\n", "utf-8")
         options = f"--quiet --no-header --no-annotate --universal --python-version {_PYTHONS[0]}".split()
         options += ["--default-index", url] if url else []
-        command = ["uv", "pip", "compile", *options, str(requirements), "--output-file", str(lock)]
+        command = [str(uv), "pip", "compile", *options, str(requirements), "--output-file", str(lock)]
         ran = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
         if ran.returncode:
             raise CourseError(f"uv can't resolve {', '.join(wanted)}: {ran.stderr.strip()}", "Mend what is asked for.")

@@ -54,7 +54,7 @@ def scales_have_a_name(work: Workspace) -> None:
     hints=[
         "Who builds this project, and how would somebody else's computer know?",
         "One table of `pyproject.toml` isn't about the project but about building it. `COMPANY.md` says what may stand there.",
-        "The table is `[build-system]`: `requires` lists what building needs, and `build-backend` names the module that does it.",
+        "The table is named after the system that builds: in it `requires` lists what building needs, and `build-backend` names the module that does it.",
     ],
 )
 def scales_name_their_backend(work: Workspace) -> None:
