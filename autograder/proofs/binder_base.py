@@ -208,6 +208,8 @@ def conda_layer(base: Base, lock: str, python: str, variables: dict[str, str], w
         print(f"Building Python {python} at {prefix} (once, some minutes) …", flush=True)
         source = f"python{python}" if "Ubuntu" in base.name else "python3.11"
         _inside(base.layers, folder, _PYTHON, {"prefix": prefix, "source": source}, way)
+        for left in ("tmp", "var", "usr", "etc", "srv"):  # only what it made is used
+            shutil.rmtree(folder / left, ignore_errors=True)
 
     mark = hashlib.sha256((_PYTHON + prefix).encode()).hexdigest()[:8]
     built = _once(KEPT / f"{base.layers[-1].name}-python{python}-{mark}", build)

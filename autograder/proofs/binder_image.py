@@ -160,7 +160,7 @@ class _Builder:
 
 def build(recipe: Recipe, clone: Path, base: Base, way: Way, work: Path) -> Image:
     """Build the image of a clone.  Raises `CannotRunHere`, with the end of what was said, at a step that fails."""
-    with Group.made(f"wheelhouse-build-{os.getpid()}", BUILD_MEMORY) as group:
+    with Group.made(f"binder-build-{os.getpid()}", BUILD_MEMORY) as group:
         builder = _Builder(recipe, clone, work, way, [*base.layers], group)
         foreign, entrypoint = 0, []
         for step in recipe.steps():

@@ -20,7 +20,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -92,7 +92,7 @@ class Pod:
 
 
 def _settings(idle: int) -> str:
-    """Give the file that mybinder.org puts into /etc/jupyter; the last entry only lets the proof ask the page how far it is."""
+    """Give the file that mybinder.org puts into /etc/jupyter."""
     return json.dumps(
         {
             "ServerApp": {
@@ -105,7 +105,6 @@ def _settings(idle: int) -> str:
                 "cull_interval": min(60, max(1, idle // 4)),
                 "cull_connected": True,
             },
-            "LabApp": {"expose_app_in_browser": True},
         }
     )
 
@@ -115,7 +114,7 @@ def _words(token: str) -> list[str]:
     for kind in ("NotebookApp", "ServerApp"):
         words += [f"--{kind}.base_url={PREFIX}", f"--{kind}.token={token}", f"--{kind}.trust_xheaders=True"]
         words += [f"--{kind}.allow_origin=*", f"--{kind}.allow_origin_pat=.*"]
-    return words
+    return [*words, "--LabApp.expose_app_in_browser=True"]  # the last only lets the proof ask the page how far it is
 
 
 _BINDER = {
@@ -226,9 +225,7 @@ def _first_process(information: int) -> int:
 
 
 @contextlib.contextmanager
-def pod(
-    image: Image, work: Path, *, profile: str, memory: int = MEMORY, idle: int = 600, words: Sequence[str] = ()
-) -> Iterator[Pod]:
+def pod(image: Image, work: Path, *, profile: str, memory: int = MEMORY, idle: int = 600) -> Iterator[Pod]:
     """Start a pod of an image under a profile of `tests/pods.py`, wait until its server answers, and remove all of it at the end.
 
     `memory` is its limit in bytes, `idle` the seconds after which kernels and server end when nobody does anything.
@@ -244,13 +241,13 @@ def pod(
         *("--ro-bind", str(work / "resolv.conf"), "/etc/resolv.conf"),
     ]
     with contextlib.ExitStack() as stack:
-        group = stack.enter_context(Group.made(f"wheelhouse-pod-{os.getpid()}-{profile}", memory))
+        group = stack.enter_context(Group.made(f"binder-pod-{os.getpid()}-{profile}", memory))
         root = stack.enter_context(mounted(image.layers, work / "written", work / "at", work / "overlay"))
         door = socket.create_server(("127.0.0.1", 0))
         information, tell = os.pipe()
         line = container(
             root,
-            [*image.entrypoint, *_words(token), *words],
+            [*image.entrypoint, *_words(token)],
             folder=image.folder,
             profile=profile,
             uid=UID,

@@ -14,12 +14,15 @@ from proofs.binder_container import PODS
 from proofs.binder_pod import Pod
 
 sys.path.insert(0, str(PODS.parent))
+import browsing
 from browsing import chromium, open_notebook, page_of, photograph, until
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 __all__ = ["Landing", "Solved", "arrive", "chromium", "idle_out", "page_of", "say", "solve"]
+
+browsing.PATIENCE = 300_000.0  # a pod has one processor, and the machine may be busy with other things
 
 FRONT = ".jp-NotebookPanel:not(.lm-mod-hidden)"
 SHELL = ".jp-Terminal:not(.lm-mod-hidden)"
