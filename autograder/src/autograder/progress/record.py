@@ -117,7 +117,7 @@ def read_record(data: bytes) -> Record:
     version = facts.get("version")
     if facts.get("format") == FORMAT and type(version) is int and version > VERSION:
         raise UsageError("A newer course made this record.", "Bring this course up to date, and try again.")
-    if facts.get("format") != FORMAT or version != VERSION:
+    if facts.get("format") != FORMAT or type(version) is not int or version != VERSION:
         raise _unfit("it is of another kind")
     found: dict[str, dict[str, bytes]] = {}
     for name, part in envelope.parts.items():
