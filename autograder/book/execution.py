@@ -14,7 +14,7 @@ from typing import Any
 
 import nbformat
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
 import autograder
 from autograder.exceptions import CourseError
@@ -24,8 +24,8 @@ from book.cleaning import Cleaner
 __all__ = ["LessonFails", "execute", "run_lesson"]
 
 HERE = Path(__file__).parent
-LONGEST_CELL = 600
-"""Seconds, as a `%%shell` cell may take half of it."""
+LONGEST_CELL = 3600
+"""Seconds: a picture asks itself some dozens of questions, each answered by a real run, perhaps on a slow machine."""
 UNSEEN = {"catalog", "grading", "submission", "nbgrader_plugin.py", "cli.py", "__pycache__"}
 """What of the package no lesson runs."""
 
@@ -104,7 +104,7 @@ def run_lesson(path: Path) -> Any:
                 _prepare(client)
                 for number, cell in enumerate(notebook.cells):
                     client.execute_cell(cell, number)
-        except CellExecutionError as error:
+        except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
             told = "\n".join(str(error).strip().splitlines()[-12:])
             raise LessonFails(
                 f"A cell of {path.name} failed:\n{told}", "Run the lesson in JupyterLab to see why."

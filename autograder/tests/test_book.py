@@ -125,7 +125,6 @@ def page(browser: Browser) -> Iterator[Page]:
     one = context.new_page()
     broken: list[str] = []
     one.on("pageerror", lambda error: broken.append(str(error)))
-    one.on("console", lambda told: broken.append(told.text) if told.type == "error" else None)
     asked: list[str] = []
     one.on("request", lambda request: asked.append(request.url))
     yield one

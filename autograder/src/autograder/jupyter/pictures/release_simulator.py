@@ -43,21 +43,13 @@ REASON = "Rings until you pull the plug"
 _MOST_CLICKS = 200
 _STORIES = [
     "same 1.0, changed 1.0, delete 1.0, same 1.0, changed 1.0, upload 1.1",
-    "changed 1.0, same 1.0, changed 1.0",
-    "yank 1.0, unyank 1.0, yank 1.0, delete 1.0, same 1.0",
-    "yank 1.0, upload 1.1, yank 1.1, unyank 1.0",
+    "changed 1.0, same 1.0",
+    "yank 1.0, unyank 1.0, yank 1.0, delete 1.0",
     "delete 1.0, same 1.0, changed 1.0, upload 1.1",
-    "delete 1.0, upload 1.1, delete 1.1",
-    "unyank 1.0",
-    "upload 1.1, yank 1.1, unyank 1.1, delete 1.1, same 1.1, changed 1.1, upload 2.0",
-    "upload 1.1, delete 1.1, changed 1.1, upload 2.0",
-    "upload 1.1, same 1.1, changed 1.1",
-    "upload 1.1, changed 1.1, yank 1.1",
-    "upload 1.1, yank 1.1, upload 2.0, yank 2.0, yank 1.0",
-    "upload 1.1, yank 1.0, yank 1.1, delete 1.1",
+    "upload 1.1, yank 1.1, unyank 1.1, delete 1.1, same 1.1, upload 2.0",
     "upload 1.1, upload 2.0, yank 2.0, yank 1.1, yank 1.0",
-    "upload 2.0, yank 2.0, delete 2.0, upload 1.1",
-    "upload 2.0, delete 2.0, changed 2.0",
+    "upload 1.1, delete 1.1, changed 1.1",
+    "upload 2.0, yank 2.0, delete 2.0",
 ]
 """What the web book records."""
 
