@@ -35,7 +35,7 @@ _NUMBERED = {"hint": "", "diff": "--last"}
 _FLAGS = {"check": ("--json",), "hint": ("--answer",), "diff": ("--json",), "list": (), "report": ()}
 """What may be asked, with the options that are words by themselves."""
 _ELSEWHERE = {
-    "reset": "Press *Start over* in the checklist, or type it in an ordinary terminal.",
+    "reset": "Press Start over in the checklist, or type it in an ordinary terminal.",
     "shell": "You are in the shell. Another one opens in an ordinary terminal.",
 }
 _HELP = """\
