@@ -1,8 +1,8 @@
 """How long from a returned prompt to the checklist's tick, what the checklist costs while nothing happens, and what a prompt costs.
 
 Run it with the course's Python: `python benchmarks/bench_prompt.py [--quick]`. It needs no browser: the tick is the moment at which the
-checklist's list changes in the kernel. Its peer, measured in the same run, is a checklist that doesn't hear of prompts and looks once a
-second, as it was before. The prompt is the moment at which it can be read at the learner's end of the terminal.
+checklist's list changes in the kernel. Its peers, measured in the same run, are a checklist that doesn't list what commands changed, and one
+that doesn't hear of prompts and looks once a second. The prompt is the moment at which it can be read at the learner's end of the terminal.
 """
 
 from __future__ import annotations
@@ -54,22 +54,25 @@ class Learner:
         return time.perf_counter()
 
 
-def latencies(checklist: Any, learner: Learner, rounds: int) -> tuple[list[float], list[float]]:
-    """Let a task be done and undone, and give the seconds from prompt to tick, and to the moment at which the list begins to look."""
+def latencies(checklist: Any, learner: Learner, rounds: int) -> tuple[list[float], list[float], list[float]]:
+    """Let a task be done and undone, and give the seconds from prompt to tick, to the begin of the look, and to the list of changes."""
     ticks: list[float] = []
     looks: list[float] = []
+    lists: list[float] = []
+    checklist.observe(lambda _: lists.append(time.perf_counter()), names="steps")
     checklist.observe(lambda _: ticks.append(time.perf_counter()), names="tasks")
     look = checklist._look
 
-    def note(**options: Any) -> None:
+    def note() -> Any:
         looks.append(time.perf_counter())
-        look(**options)
+        return look()
 
     checklist._look = note
-    found, begun = [], []
+    found, begun, told = [], [], []
     for number in range(rounds):
         ticks.clear()
         looks.clear()
+        lists.clear()
         prompt = learner.type("mv kept .venv" if number % 2 == 0 else "mv .venv kept")
         end = time.monotonic() + 10
         while not ticks and time.monotonic() < end:
@@ -77,8 +80,16 @@ def latencies(checklist: Any, learner: Learner, rounds: int) -> tuple[list[float
         found.append(max(0.0, ticks[0] - prompt) if ticks else 10.0)
         begun.append(max(0.0, looks[0] - prompt) if looks else 10.0)
         time.sleep(0.7 + 0.061 * (number % 9))  # no beat with whatever looks once a second
+        told += [lists[0] - prompt] if lists else []
     checklist.unobserve_all()
-    return found, begun
+    return found, begun, told
+
+
+class Silent:
+    """Follows no record."""
+
+    def look(self) -> None:
+        """Find nothing."""
 
 
 def idle(seconds: float) -> float:
@@ -103,9 +114,11 @@ def measure(rounds: int, still: float) -> None:
     from autograder import changes, folder
     from autograder.changes.listing import take
     from autograder.exercise import find_exercise
-    from autograder.jupyter import checklist
+    from autograder.jupyter import checklist, waiting
+    from autograder.places import labs
 
     module: Any = checklist
+    clock: Any = waiting
 
     live = folder.begin(find_exercise("06"))
     live.sandbox.run(["python", "-m", "venv", "kept"], live.place)
@@ -116,22 +129,29 @@ def measure(rounds: int, still: float) -> None:
         one = module.Checklist(live)
         time.sleep(1.5)
         cost = idle(still) - nothing
-        found, begun = latencies(one, learner, rounds)
+        found, begun, told = latencies(one, learner, rounds)
         one.stop()
         one._thread.join(30)
         p95 = sorted(found)[int(0.95 * (len(found) - 1))]
         looks = statistics.median(begun)
+        listed = f"{statistics.median(told) * 1000:14.0f}" if told else f"{'-':>14}"
         print(
-            f"{name:34} {statistics.median(found) * 1000:8.0f} {p95 * 1000:8.0f} {looks * 1000:14.0f} {100 * max(0.0, cost):9.2f} %"
+            f"{name:34} {statistics.median(found) * 1000:8.0f} {p95 * 1000:8.0f} {looks * 1000:14.0f} {listed} {100 * max(0.0, cost):9.2f} %",
+            flush=True,
         )
 
-    print(f"{'prompt to tick, ms':34} {'median':>8} {'p95':>8} {'begins to look':>14} {'idle CPU':>11}")
+    print(
+        f"{'prompt to tick, ms':34} {'median':>8} {'p95':>8} {'begins to look':>14} {'tells changes':>14} {'idle CPU':>11}"
+    )
     of("told by the prompt")
-    heard, glances = module.signal_file, module.GLANCES
-    module.signal_file, module.GLANCES = lambda _: Path("/nowhere"), 1
-    period, module.PROMPT_PERIOD = module.PROMPT_PERIOD, 1.0
+    recent, module.Recent = module.Recent, lambda _: Silent()
+    of("without what changed (peer)")
+    module.Recent = recent
+    heard, recorded, glances = clock.signal_file, clock.record_file, clock.GLANCES
+    clock.signal_file = clock.record_file = lambda _: Path(labs(), "nothing", "nowhere")
+    clock.GLANCES = 1
     of("looking once a second (peer)")
-    module.signal_file, module.GLANCES, module.PROMPT_PERIOD = heard, glances, period
+    clock.signal_file, clock.record_file, clock.GLANCES = heard, recorded, glances
 
     listing = take(live)
     took = []
