@@ -31,6 +31,14 @@ TERMINALS = """() => [...window.jupyterapp.shell.widgets('main')]
   .filter((widget) => widget.content?.session?.name && widget.content.session.connectionStatus)
   .map((widget) => [widget.content.session.name, widget.content.session.connectionStatus])"""
 
+SHOW = """(name) => {
+  const all = [...window.jupyterapp.shell.widgets('main')];
+  const widget = all.find((one) => one.content?.session?.name === name && one.content.session.connectionStatus);
+  window.jupyterapp.shell.activateById(widget.id);
+  return widget.id;
+}"""
+"""Bring the shell of that name to the front, and give its id in the page."""
+
 ASK = """async (code) => {
   const widget = [...window.jupyterapp.shell.widgets('main')].find((one) => one.sessionContext?.session?.kernel);
   let said = '';
@@ -110,9 +118,10 @@ def solve(page: Page, exercise: Exercise, shot: str) -> Solved:
     page.locator(FRONT).get_by_role("button", name="Open the shell").click()
     name = f"ex{exercise.number:02}"
     until(page, TERMINALS, lambda seen: [name, "connected"] in seen)
-    page.locator(f"{SHELL} .xterm-screen").wait_for()
+    screen = page.locator(f"[id='{page.evaluate(SHOW, name)}'] .xterm-screen")
+    screen.wait_for()
     for task in exercise.tasks:
-        page.locator(f"{SHELL} .xterm-screen").click()
+        screen.click()
         page.keyboard.type(f"(\n{task.answer.rstrip()}\n)\n")
         page.locator(f'{FRONT} .wh-task[data-task="{task.number}"][data-state="passed"]').wait_for()
     seconds = time.monotonic() - began
