@@ -64,7 +64,7 @@ SCENES: dict[str, tuple[Scene, ...]] = {
         *(Scene(f"{command} --help", 80) for command in _HELP),
         Scene("check --help", 40),
     ),
-    "list": (Scene("list"), Scene("list", 80), Scene("list 06")),
+    "list": (Scene("list"), Scene("list", 80), Scene("list", 40), Scene("list 06")),
     "begin": (
         Scene("begin 06"),
         Scene("begin 06", 40),

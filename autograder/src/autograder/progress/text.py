@@ -75,7 +75,22 @@ def listing(found: tuple[Step, ...], onward: Step | None) -> str:
                 step.state,
             )
         )
-    return "\n".join([*columns(rows), "", f"Tasks: {LEGEND}.", onward_in_words(onward)])
+    table, room = columns(rows), report.width()
+    if report.read_aloud() or (room is not None and max(map(width, table)) > room):
+        return report.wrapped("\n".join([*_one_below_another(found), "", onward_in_words(onward)]), room)
+    return "\n".join([*table, "", f"Tasks: {LEGEND}.", onward_in_words(onward)])
+
+
+def _one_below_another(found: tuple[Step, ...]) -> list[str]:
+    """Give the same in words, for a window too narrow for a table, and for who listens."""
+    lines = []
+    for step in found:
+        lesson = f"lesson {step.lesson_minutes} min, " if step.lesson_minutes else ""
+        done = sum(task.state == "done" for task in step.tasks)
+        tasks = "" if step.score is None else f"; {done} of {count(len(step.tasks), 'task')} done"
+        lines.append(f"{step.exercise.number:02}  {step.exercise.title}")
+        lines.append(f"    {lesson}exercise {step.exercise.minutes} min; {step.state}{tasks}")
+    return lines
 
 
 def onward_in_words(onward: Step | None) -> str:
