@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import signal
 import socket
 import stat
@@ -54,7 +55,8 @@ def another_name(one: Attempt) -> None:
 
 @attack("E06", "a folder whose name says a time before the deadline", "new", "the time at which it was last changed")
 def back_dated(one: Attempt) -> None:
-    """Have been in time."""
+    """Have been in time, and take back what wasn't."""
+    shutil.rmtree(one.first)
     one.folder("2026-01-02 09:00:00.000000 UTC")
 
 

@@ -40,6 +40,8 @@ class Attempt:
     inbound: Path
     prof: Path
     """The instructor's HOME, which is closed."""
+    first: Path
+    """The good work that was handed in first."""
     ready: Callable[[], None]
     """To be called by an attack that goes on while submissions are collected, when it has begun."""
 

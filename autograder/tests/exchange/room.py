@@ -101,7 +101,7 @@ class Room:
     def attack(self, one: Attack) -> None:
         """Let an attacker hand in good work first, and then what is bad; what goes on doing so is left at it until `end`."""
         with _as_user(one.who):
-            hand_in(self.inbound, one.who, stamp(), f"old work of {one.who}", tag="first")
+            first = hand_in(self.inbound, one.who, stamp(), f"old work of {one.who}", tag="first")
         read, write = os.pipe()
         child = os.fork()
         if child == 0:
@@ -109,7 +109,7 @@ class Room:
             try:
                 if not one.as_root:
                     _become(one.who)
-                one.prepare(Attempt(one.who, self.inbound, self.prof, lambda: _said(os.write(write, b"r"))))
+                one.prepare(Attempt(one.who, self.inbound, self.prof, first, lambda: _said(os.write(write, b"r"))))
                 if one.as_root:  # it belongs to the attacker all the same
                     uid = pwd.getpwnam(one.who).pw_uid
                     for path in self.inbound.glob(f"{one.who}+*"):

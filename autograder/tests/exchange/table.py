@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -55,12 +56,14 @@ def table() -> str:
             "new": "collected, without what doesn't belong there",
             "older|new": "own work is collected, the newer or the older",
         }
+        if one.counts == "new" and "time at which" in one.says:
+            words["new"] = "collected, with the time that the file system knows"
         lines.append(f"| {one.id} | {_cell(one.does)} | {_cell(stock.get(one.id, '-'))} | {words[one.counts]} |")
     return "\n".join(lines) + "\n"
 
 
 def _stock_words(row: dict[str, Any]) -> str:
-    harm = row["harm"]
+    harm = [re.sub(r"^wh-..'s", "another learner's", text) for text in row["harm"]]
     missing = [text for text in harm if text.endswith("was not collected")]
     if missing:
         others = "nobody else" if len(missing) == 3 else f"{len(missing)} of 3 others"
@@ -89,10 +92,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--write", action="store_true")
     parser.add_argument("--stock", action="store_true")
+    parser.add_argument("rows", nargs="*", metavar="ID", help="with --stock: these rows only, such as E06")
     arguments = parser.parse_args()
     if arguments.stock:
-        rows = run("--stock", timeout=3_000)
-        told = {"nbgrader": version("nbgrader"), "rows": {name: _stock_words(row) for name, row in rows.items()}}
+        rows = run("--stock", *arguments.rows, timeout=3_000)
+        before = json.loads(STOCK_RUN.read_text())["rows"] if arguments.rows else {}
+        fresh = {name: _stock_words(row) for name, row in rows.items()}
+        told = {"nbgrader": version("nbgrader"), "rows": dict(sorted({**before, **fresh}.items()))}
         sys.stderr.write(json.dumps(rows, indent=1))
         STOCK_RUN.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n")
         return 0
