@@ -188,8 +188,8 @@ def test_the_checklist_by_keyboard_and_in_the_dark(
         unnamed = "list => list.filter(one => !(one.getAttribute('aria-label') || one.textContent).trim()).length"
         assert checklist.locator("button").evaluate_all(unnamed) == 0
         assert checklist.locator(".wh-sign:not([aria-hidden=true])").count() == 0
-        assert checklist.locator("details[open]").count() == 1
-        assert "Next step" in checklist.locator("details[open]").inner_text()
+        assert checklist.locator(".wh-tasks details[open]").count() == 1
+        assert "Next step" in checklist.locator(".wh-tasks details[open]").inner_text()
 
         hint = checklist.get_by_role("button", name="Hint for task 1")
         hint.focus()

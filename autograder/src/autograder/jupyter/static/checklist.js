@@ -348,7 +348,7 @@ function changesPanel(model) {
     more,
   );
   const box = make("div", { class: "wh-changesbox" }, root, spoken);
-  const latest = make("button", { type: "button", class: "wh-latest", title: "Show what it changed" });
+  const latest = make("button", { type: "button", class: "wh-latest", title: "Show what it changed" }, "Last command");
   latest.addEventListener("click", () => {
     root.open = true;
     if (newest) open.set(newest, true);
