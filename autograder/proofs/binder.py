@@ -123,6 +123,8 @@ def _prove(work: Path, mirror: str) -> tuple[dict[str, str], list[Row]]:
             note(row)
     for row in _left_alone(image, work):
         note(row)
+    load = f"{os.getloadavg()[2]:.0f} processes wanted {os.cpu_count()} processors; seconds of processor time don't depend on that"
+    note(Row("how busy this machine was meanwhile", load, True))
     return {"repo2docker": recipe.version}, rows
 
 
