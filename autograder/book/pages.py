@@ -81,7 +81,7 @@ class Book:
                     "mystnb": {"code_prompt_show": "Show what happens", "code_prompt_hide": "Hide what happens"},
                 }
                 fresh = nbformat.v4.new_code_cell(cell.source, outputs=outputs)  # type: ignore[no-untyped-call]
-                if fold and outputs:
+                if fold and outputs and not any(MIME in one.get("data", {}) for one in cell.outputs):
                     fresh.metadata.update(metadata)
                 fold = False
                 cells.append(fresh)

@@ -41,7 +41,8 @@ SHORT = [
     "## Guess\n\n> **Predict before you run.**\n> What is printed?",
     "%%shell --expect 0\necho forty-two is $((6 * 7)), in $PWD",
     f"> **Myth against measurement.**\n> *Pages fit everywhere.*\n\n{TABLE}\n{'|---' * 30}|\n{TABLE}",
-    f"import os, tempfile\nprint(os.getcwd(), tempfile.gettempdir(), os.environ['WHEELHOUSE_LABS'])\n{WIDE}",
+    "import os, tempfile, datetime\nprint(object(), datetime.datetime.now(datetime.UTC), '/tmp/pip-build-abcd1234/x')\n"
+    f"print(os.getcwd(), tempfile.gettempdir(), os.environ['WHEELHOUSE_LABS'])\n{WIDE}",
     "## Watch it",
     'import_tracer("import json")',
     "<details>\n<summary>What is six times seven?</summary>\n\nIt is *forty-two*.\n\n</details>\n\n"
@@ -228,6 +229,7 @@ def test_nothing_of_the_machine_and_nothing_of_the_authors_is_in_a_page(book: Bu
     """No page names a folder of this machine, a port or a tag of a cell, though the lesson prints some."""
     shown = (book.folder / f"{LESSON}.html").read_text("utf-8")
     assert "~/wheelhouse/notebooks" in shown
+    assert re.search(r"object object at 0x…&gt; YYYY-MM-DD hh:mm:ss\S* /tmp/pip-build-…/x", shown)
     for path in book.pages():
         text = path.read_text("utf-8")
         for one in (str(book.course), str(HERE.parent.parent), "wheelhouse-book-", "127.0.0.1:", "claim:", "jp-Cell"):
