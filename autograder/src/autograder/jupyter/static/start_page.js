@@ -27,7 +27,21 @@ const command = (name, args) => ({
   "data-commandlinker-args": JSON.stringify(args),
 });
 
+/** Where the page is no JupyterLab but a single notebook (Notebook 7): the address below which its other pages stand. */
+function pages() {
+  if (document.getElementById("jp-main-dock-panel")) return "";
+  try {
+    return JSON.parse(document.getElementById("jupyter-config-data").textContent).baseUrl || "";
+  } catch {
+    return "";
+  }
+}
+
+/** Give the address of a notebook, or of a terminal, below that. */
+const address = (base, kind, path) => `${base}${kind}/${path.split("/").map(encodeURIComponent).join("/")}`;
+
 function render({ model, el }) {
+  const base = pages();
   const reminder = make("p", { class: "wh-reminder" }, ...inline(model.get("reminder")));
   reminder.hidden = !model.get("reminder");
   const onward = make("div", { class: "wh-onward" });
@@ -61,6 +75,7 @@ function render({ model, el }) {
     return panel && panel.id ? { options: { mode: "tab-after", ref: panel.id } } : {};
   };
   const opens = (path, text, label) => {
+    if (base) return make("a", { href: address(base, "notebooks", path), target: "_blank", "aria-label": label }, text);
     const button = make("button", { ...command("docmanager:open", { path }), class: "wh-link", "aria-label": label }, text);
     button.addEventListener("pointerdown", () => place(button, path));
     button.addEventListener("keydown", () => place(button, path));
@@ -79,6 +94,10 @@ function render({ model, el }) {
   /** Open the lesson, the exercise and its shell, and bring to the front what comes next. */
   function goOn(row) {
     const front = row.begun ? row.exercise : row.lesson;
+    if (base) {
+      window.open(address(base, "notebooks", front), "_blank");
+      return;
+    }
     for (const path of [row.begun ? row.lesson : row.exercise, front]) {
       if (path) press("docmanager:open", { path, ...beside() });
     }
@@ -131,6 +150,12 @@ function render({ model, el }) {
     go.disabled = !next.lesson && !next.exercise;
     go.addEventListener("click", () => goOn(next));
     const what = next.begun && model.get("task") ? `${model.get("task")}. ` : "";
+    if (base) {
+      const link = make("a", { href: address(base, "terminals", `ex${next.number}`), target: "_blank" }, "open its shell");
+      const shell = model.get("terminals") ? [" Beside it, ", link, "."] : [];
+      onward.append(go, make("p", { class: "wh-quiet" }, `${what}The button opens a page of its own.`, ...shell));
+      return;
+    }
     const shell = model.get("terminals") ? "The button opens lesson, exercise and shell side by side." : "The button opens lesson and exercise.";
     onward.append(go, make("p", { class: "wh-quiet" }, what + shell));
   }
