@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from autograder import authoring
 from autograder.exercise import Exercise, find_exercise
 from autograder.places import course_root
 from browsing import MARKS, READY, chromium, jupyterlab, open_notebook, page_of, photograph, until
@@ -71,11 +70,9 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     assert root is not None
     made.mkdir()
     shutil.copy(root / "nbgrader_config.py", made)
-    shutil.copytree(root / "notebooks", made / "notebooks")
-    authoring.build(made)
-    for other in (made / "exercises").iterdir():
-        if other.name != exercise.id:
-            shutil.rmtree(other)
+    (made / "notebooks").mkdir()
+    ours = shutil.ignore_patterns("*.snapshot", ".ipynb_checkpoints")
+    shutil.copytree(root / "exercises" / exercise.id, made / "exercises" / exercise.id, ignore=ours)
     with jupyterlab(made, scratch) as address:
         yield Lab(address, made, exercise)
     subprocess.run(["rm", "-rf", str(made)], check=False)

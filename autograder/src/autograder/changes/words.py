@@ -199,7 +199,7 @@ def as_rows(step: Step) -> dict[str, Any]:
     sections = list(_sections(step))
     ending = _ending(step)
     return {
-        "key": f"{step.at:.3f} {step.source}",
+        "key": f"{step.at:.3f} {step.source} {_clean(step.command[:20])}",
         "command": "" if step.by_nobody or step.stopped else _clean_lines(_heading(step).removeprefix("$ ")),
         "heading": _clean_lines(_heading(step)) if step.by_nobody or step.stopped else "",
         "ending": ending,

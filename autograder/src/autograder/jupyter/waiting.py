@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -37,7 +38,8 @@ class Waiting:
 
     def __init__(self, live: LiveWorkspace, period: float, recorded: Callable[[], None]) -> None:
         """Begin to listen; `recorded` is called by whoever waits when a command was written down, which is soon after its prompt."""
-        signal_file(live).parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(OSError):  # a full disk: the bell then looks for the folder by itself
+            signal_file(live).parent.mkdir(parents=True, exist_ok=True)
         self._live = live
         self._period = period
         self._recorded = recorded
