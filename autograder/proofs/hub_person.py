@@ -16,7 +16,7 @@ import websocket
 
 __all__ = ["Person", "Stuck"]
 
-PATIENCE = 150.0
+PATIENCE = 400.0
 """Seconds to wait for anything: machines that prove things are busy."""
 
 
