@@ -251,7 +251,15 @@ def _verify(arguments: argparse.Namespace) -> int:
 
 
 def _write(target: Path, data: bytes) -> None:
-    """Write a file whole or not at all."""
+    """Write a file whole or not at all; one of another kind is not written over.
+
+    Raises:
+        UsageError: what is there is no report, record or table that a command of ours wrote.
+    """
+    if target.is_file() and target.stat().st_size:
+        with target.open("rb") as there:
+            if there.read(12) != data[:12]:
+                raise UsageError(f"{target} is a file of another kind.", "Name another one, or move it away first.")
     try:
         with tempfile.NamedTemporaryFile("wb", dir=target.parent, prefix=f".{target.name}-", delete=False) as file:
             try:
