@@ -100,7 +100,7 @@ class Proof:
         yield Row("Ctrl-C while distributions are fetched", done.output.strip().splitlines()[-2], good)
         running = self.made.start("make lab LAB_ARGS=--no-browser", folder=PLAIN)
         try:
-            running.expect("putting them in place", 600)
+            running.expect("putting them in place|compiling them", 600)
         finally:
             running.kill()
         running = self.made.start("make lab LAB_ARGS=--no-browser", folder=PLAIN)

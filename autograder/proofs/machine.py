@@ -34,7 +34,7 @@ DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 ENTER = r"""
 set -e
 mount --bind "$root" "$root"
-[ -z "$proc" ] || mount -t proc proc "$root/proc"
+mount -t proc proc "$root/proc"
 mount --bind /sys "$root/sys" && mount -o remount,bind,ro "$root/sys"
 mount -t tmpfs -o mode=755 dev "$root/dev"
 for device in $devices; do : >"$root/dev/$device"; mount --bind "/dev/$device" "$root/dev/$device"; done
@@ -57,6 +57,7 @@ done
 cd "$root"
 pivot_root . .
 umount -l .
+[ -n "$proc" ] || umount -l /proc  # umount itself needs it, so it goes last
 cd "$folder"
 set +e
 eval "set -- $words"
