@@ -26,7 +26,7 @@ PACKAGES = ("python3", "make", "git", "ca-certificates")
 HOME = f"/home/{USER}"
 PLAIN, STRANGE = f"{HOME}/wheelhouse", f"{HOME}/Mes cours d'été/Wheel häuser 学"
 COLD, AGAIN = 40, 5
-"""Seconds of processors' time in which `make lab` shall answer the first time, and when nothing changed."""
+"""Seconds in which `make lab` shall answer the first time, and when nothing changed."""
 SLICE = (
     "test_archive or test_tree or test_wording or test_distribution or test_environment or test_proofs or test_places"
 )
@@ -116,11 +116,11 @@ class Proof:
         """The first time, with nothing but Python: no uv, no cache."""
         self.made.must(f"rm -rf .venv .venv.* .cache {HOME}/.cache", folder=PLAIN)
         first = opened(self.made, PLAIN)
-        yield Row("`make lab`, the first time, no uv on the machine", first.figures(), first.work <= COLD)
+        yield Row("`make lab`, the first time, no uv on the machine", first.figures(), first.within(COLD))
         size = self.made.run("du -sm .venv .cache | cut -f 1", folder=PLAIN).output.split()
         yield Row("what it takes on disk", f".venv {size[0]} MB, .cache {size[1]} MB", True)
         again = opened(self.made, PLAIN)
-        yield Row("`make lab` when nothing changed", again.figures(), again.work <= AGAIN)
+        yield Row("`make lab` when nothing changed", again.figures(), again.within(AGAIN))
 
     def offline(self) -> Iterator[Row]:
         """No network at all: the course opens, and an exercise is worked on with pip."""
@@ -139,7 +139,7 @@ class Proof:
         shutil.copy2(uv, self.made.root / "usr/local/bin/uv")
         self.made.must(f"rm -rf .venv .venv.* .cache {HOME}/.cache", folder=PLAIN)
         first = opened(self.made, PLAIN)
-        yield Row("`make lab`, the first time, with uv", first.figures(), first.work <= COLD)
+        yield Row("`make lab`, the first time, with uv", first.figures(), first.within(COLD))
         self.made.must("rm -rf .venv", folder=PLAIN)
         warm = opened(self.made, PLAIN)
         yield Row("`make lab` after `.venv` was removed, with uv's cache", warm.figures(), True)

@@ -41,6 +41,10 @@ class Opened:
     silence: float
     output: str
 
+    def within(self, goal: float) -> bool:
+        """Tell whether it took at most `goal` seconds: by the clock, or, where others use this machine too, of processors' time."""
+        return min(self.seconds, self.work) <= goal
+
     def figures(self) -> str:
         """Give the figures as the page shows them."""
         return f"answers after {self.seconds:.1f} s (processor time {self.work:.1f} s, longest silence {self.silence:.0f} s)"
