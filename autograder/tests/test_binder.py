@@ -31,7 +31,8 @@ from proofs.binder_recipe import Recipe, Step
 
 COURSE = Path(__file__).resolve().parents[2]
 BINDER = COURSE / "binder"
-PATIENCE = 120.0
+PATIENCE = 240.0
+"""Seconds for a server to start on a machine that runs other tests too."""
 
 
 def started(words: list[str], folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -148,9 +149,10 @@ def server(tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_settings_reach_the_server(server: str) -> None:
     """No news, no formgrader, the course as the page that opens, and the course's own settings beside them."""
-    with urllib.request.urlopen(f"{server}?token=t", timeout=60) as answer:
+    with urllib.request.urlopen(f"{server}?token=t", timeout=PATIENCE) as answer:
         assert answer.url.split("?")[0] == f"{server}lab/workspaces/{launch.NAME}"
         page = answer.read().decode("utf-8")
     settings = json.loads(
@@ -160,9 +162,9 @@ def test_settings_reach_the_server(server: str) -> None:
     assert not settings["extensionManager"]["can_install"]
     assert "@jupyter/nbgrader:formgrader" in settings["disabledExtensions"]
     with pytest.raises(urllib.error.HTTPError) as refused:
-        urllib.request.urlopen(f"{server}formgrader?token=t", timeout=60)
+        urllib.request.urlopen(f"{server}formgrader?token=t", timeout=PATIENCE)
     assert refused.value.code == 404
-    with urllib.request.urlopen(f"{server}lab/api/settings?token=t", timeout=60) as answer:
+    with urllib.request.urlopen(f"{server}lab/api/settings?token=t", timeout=PATIENCE) as answer:
         known = {one["id"]: one for one in json.load(answer)["settings"]}
     assert known["@jupyterlab/terminal-extension:plugin"]["schema"]["properties"]["fontSize"]["default"] == 14
 
