@@ -87,6 +87,9 @@
   window.addEventListener("resize", reach);
   document.addEventListener("toggle", reach, true);
 
+  // A page opened from a disk may read no other: what is found there comes without the lines around it.
+  if (location.protocol === "file:" && typeof DOCUMENTATION_OPTIONS !== "undefined") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
+
   const unfolded = [];
   window.addEventListener("beforeprint", () => {
     for (const one of document.querySelectorAll("article details:not([open])")) {
