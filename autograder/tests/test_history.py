@@ -84,12 +84,24 @@ def test_work_that_reaches_nothing_counts_as_time(live: LiveWorkspace) -> None:
     """Who changes things for ten minutes without another verdict has worked ten minutes; a pause of five or more has not been work."""
     verdict = looked(live)
     for minute in [*range(11), 60, 61]:
+        (live.project / "notes.txt").write_text("." * minute)
         history.note(live, verdict, NOON + timedelta(minutes=minute))
     found = history.read(live.state)
 
     assert found.active_seconds == pytest.approx(11 * 60)
     assert found.attempts == 0
     assert found.task(1).active_seconds == pytest.approx(11 * 60)  # the first undone one
+
+
+def test_asking_how_far_one_is_is_no_work(live: LiveWorkspace) -> None:
+    """Looking at an unchanged workspace every minute, as a list or a report does, adds no time."""
+    verdict = looked(live)
+    for minute in range(20):
+        writing._noted.clear()
+        history.note(live, verdict, NOON + timedelta(minutes=minute))
+
+    assert [line["kind"] for line in lines(live)] == ["begun", "look"]
+    assert history.read(live.state).active_seconds == 0
 
 
 def test_commands_between_two_looks_are_counted_and_are_work(live: LiveWorkspace) -> None:

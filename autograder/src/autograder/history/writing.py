@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from autograder.changes import typed_after
-from autograder.folder import LiveWorkspace
+from autograder.folder import LiveWorkspace, signature
 from autograder.history.reading import (
     MOST_READ,
     NAME,
@@ -58,10 +58,15 @@ def note(live: LiveWorkspace, verdict: Verdict, now: datetime | None = None) -> 
         tasks = {str(one.task.number): _task_line(one, last) for one in now_known.tasks}
         if last is None or tasks != {str(number): last.line(number) for number in last.tasks}:
             if not book.full or _is_new(looks, tasks):
-                book.add("look", {"score": now_known.score, "points": verdict.exercise.points, "tasks": tasks})
-        elif not book.full and now - book.last >= _OFTEN:
-            book.add("same", {})
+                told = {"score": now_known.score, "points": verdict.exercise.points, "tasks": tasks}
+                book.add("look", {**told, "state": _state(live)})
+        elif not book.full and now - book.last >= _OFTEN and (state := _state(live)) != book.find("state"):
+            book.add("same", {"state": state})  # somebody is at work; who only asks how far they are, isn't
         _noted[file] = (mark, now)
+
+
+def _state(live: LiveWorkspace) -> str:
+    return signature(live.project)[:16]
 
 
 def note_hint(live: LiveWorkspace, task: int, check: str, number: int, now: datetime | None = None) -> None:
