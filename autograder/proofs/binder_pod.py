@@ -237,6 +237,7 @@ def pod(image: Image, work: Path, *, profile: str, memory: int = MEMORY, idle: i
     token, stop = secrets.token_hex(16), threading.Event()
     log = work / "server.log"
     more = [
+        *("--perms", "0755", "--dir", "/etc/jupyter"),  # else only root could look into it
         *("--ro-bind", str(work / "settings.json"), "/etc/jupyter/jupyter_server_config.json"),
         *("--ro-bind", str(work / "resolv.conf"), "/etc/resolv.conf"),
     ]
