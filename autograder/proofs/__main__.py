@@ -14,6 +14,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from proofs.results import begin
+
 __all__ = ["main", "proofs"]
 
 HERE = Path(__file__).resolve().parent
@@ -44,6 +46,7 @@ def main(arguments: Sequence[str]) -> int:
         print(f"There is no proof {arguments[0]!r}; there are: {', '.join(known) or 'none'}.", file=sys.stderr)
         return 2
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    begin()
     module = importlib.import_module(known[arguments[0]][0])
     try:
         return int(module.main(arguments[1:]))

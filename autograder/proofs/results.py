@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import json
 import os
 import platform
@@ -17,7 +18,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-__all__ = ["COURSE", "PAGE", "RESULTS", "Result", "Row", "page", "read", "record"]
+__all__ = ["COURSE", "PAGE", "RESULTS", "Result", "Row", "begin", "page", "read", "record"]
 
 COURSE = Path(__file__).resolve().parents[2]
 RESULTS = Path(__file__).resolve().parent / "results"
@@ -77,7 +78,7 @@ def record(
         proof=proof,
         title=title or proof,
         date=datetime.now(UTC).strftime("%Y-%m-%d"),
-        commit=_commit(),
+        commit=begin(),
         machine=_machine(),
         versions={"Python": platform.python_version(), **(versions or {})},
         rows=list(rows),
@@ -139,8 +140,9 @@ def _machine() -> str:
     return f"{system}, kernel {kernel}, {os.cpu_count()} cores, {memory:.0f} GiB"
 
 
-def _commit() -> str:
-    """Name the commit that was proven; the proofs work on a clone, so only what is committed counts."""
+@functools.cache
+def begin() -> str:
+    """Name the commit that is proven, which is the one when the proof began: it works on a clone of that."""
     command = ["git", "-c", f"safe.directory={COURSE}", "-C", str(COURSE), "rev-parse", "--short=10", "HEAD"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return done.stdout.strip() or "unknown"
