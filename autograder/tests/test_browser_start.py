@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,20 +17,19 @@ from autograder.places import course_root
 from browsing import MARKS, PATIENCE, chromium, jupyterlab, open_notebook, page_of, photograph, until
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Page
 
-pytestmark = MARKS
+pytestmark = [*MARKS, pytest.mark.xdist_group("start page")]
 
-Serve = Callable[..., AbstractContextManager[str]]
+START = "notebooks/00-start.ipynb"
 PLACES = """() => Object.fromEntries([...window.jupyterapp.shell.widgets('main')].filter((widget) => widget.isVisible).map((widget) =>
   [widget.context?.path ?? widget.content?.session?.name, [widget.node.getBoundingClientRect().x, widget.node.getBoundingClientRect().width]]))"""
-ALL = """() => [...window.jupyterapp.shell.widgets('main')].map((widget) => widget.context?.path ?? widget.content?.session?.name)"""
 
 
-@pytest.fixture
-def course(tmp_path: Path) -> Iterator[Path]:
+@pytest.fixture(scope="module")
+def course(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A copy of the course; nobody has done anything yet."""
-    root, made = course_root(), tmp_path / "course"
+    root, made = course_root(), tmp_path_factory.mktemp("start") / "course"
     assert root is not None
     made.mkdir()
     shutil.copy(root / "nbgrader_config.py", made)
@@ -40,33 +39,17 @@ def course(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["rm", "-rf", str(made)], check=False)
 
 
-@pytest.fixture
-def serve(tmp_path: Path, course: Path) -> Serve:
-    """Start a JupyterLab on that copy."""
-
-    @contextmanager
-    def start() -> Iterator[str]:
-        with jupyterlab(course, tmp_path) as address:
-            yield address
-
-    return start
-
-
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """A real Chromium."""
-    with chromium() as one:
+def page(course: Path) -> Iterator[Page]:
+    """The course as `make lab` opens it, with the start page's first cell run."""
+    with jupyterlab(course, course.parent) as address, chromium() as browser, page_of(browser) as one:
+        one.goto(f"{address}/lab/workspaces/course")
+        one.wait_for_function("() => window.jupyterapp && window.jupyterapp.restored.then(() => true)")
+        open_notebook(one, START)
+        one.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-CodeCell .cm-content").first.click()
+        one.keyboard.press("Shift+Enter")
+        one.locator(".wh-start table").wait_for()
         yield one
-
-
-def open_start(page: Page, address: str) -> None:
-    """Open the course as `make lab` does, and run the start page's first cell."""
-    page.goto(f"{address}/lab/workspaces/course")
-    page.wait_for_function("() => window.jupyterapp && window.jupyterapp.restored.then(() => true)")
-    open_notebook(page, "notebooks/00-start.ipynb")
-    page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-CodeCell .cm-content").first.click()
-    page.keyboard.press("Shift+Enter")
-    page.locator(".wh-start table").wait_for()
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
@@ -77,58 +60,57 @@ def wait_for(condition: Callable[[], bool]) -> None:
         time.sleep(0.1)
 
 
-def test_one_button_opens_lesson_exercise_and_shell(browser: Browser, serve: Serve, course: Path) -> None:
+def test_one_button_opens_lesson_exercise_and_shell(page: Page, course: Path) -> None:
     """From the start page one press, by keyboard, opens all one needs: the notebook that comes next left and wide, the shell right."""
     lesson = next((course / "notebooks").glob("01-*.ipynb")).relative_to(course).as_posix()
     exercise = next((course / "exercises").glob("06-*/*.ipynb")).relative_to(course).as_posix()
-    with serve() as address, page_of(browser) as page:
-        open_start(page, address)
-        photograph(page, "start-light")
-        page.get_by_role("button", name="Begin here: 01").focus()
-        page.keyboard.press("Enter")
-        seen = until(page, PLACES, lambda found: bool({lesson, "ex01"} <= found.keys()))
-        assert seen[lesson][0] < seen["ex01"][0]
-        assert seen[lesson][1] > 1.2 * seen["ex01"][1]
-        photograph(page, "start-begun-light")
+    open_notebook(page, START)
+    photograph(page, "start-light")
+    page.get_by_role("button", name=re.compile("here: 01")).focus()
+    page.keyboard.press("Enter")
+    seen = until(page, PLACES, lambda found: bool({lesson, "ex01"} <= found.keys()))
+    assert seen[lesson][0] < seen["ex01"][0]
+    assert seen[lesson][1] > 1.2 * seen["ex01"][1]
+    photograph(page, "start-begun-light")
 
-        # a notebook opens beside this page also when the last click was in the terminal's column
-        open_notebook(page, "notebooks/00-start.ipynb")
-        page.locator(".jp-Terminal").first.click()
-        page.get_by_role("button", name="Exercise 06").click()
-        seen = until(page, PLACES, lambda found: bool(exercise in found))
-        assert seen[exercise][0] < seen["ex01"][0]
+    # a notebook opens beside this page also when the last click was in the terminal's column
+    open_notebook(page, START)
+    page.locator(".jp-Terminal").first.click()
+    page.get_by_role("button", name="Exercise 06").click()
+    seen = until(page, PLACES, lambda found: bool(exercise in found))
+    assert seen[exercise][0] < seen["ex01"][0]
 
 
-def test_progress_is_kept_and_brought_back(browser: Browser, serve: Serve, course: Path, tmp_path: Path) -> None:
+def test_progress_is_kept_and_brought_back(page: Page, course: Path, tmp_path: Path) -> None:
     """A file is saved with one press and taken back with another; what is there meanwhile is asked about and moved aside."""
     mine = course / "labs" / find_exercise("01").id / "mine.txt"
-    with serve() as address, page_of(browser) as page:
-        open_start(page, address)
-        # the shell beside the page has begun exercise 01
-        wait_for((course / "labs" / ".wheelhouse" / mine.parent.name / "workspace.json").exists)
-        mine.write_text("mine")
-        with page.expect_download() as download:
-            page.get_by_role("button", name="Keep my progress").press("Enter")
-        file = tmp_path / download.value.suggested_filename
-        download.value.save_as(file)
-        assert file.name == "my-progress.wheelhouse"
-        photograph(page, "start-kept-light")
+    open_notebook(page, START)
+    # the shell beside the page has begun exercise 01
+    wait_for((course / "labs" / ".wheelhouse" / mine.parent.name / "workspace.json").exists)
+    mine.write_text("mine")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Keep my progress").press("Enter")
+    file = tmp_path / download.value.suggested_filename
+    download.value.save_as(file)
+    assert file.name == "my-progress.wheelhouse"
+    photograph(page, "start-kept-light")
 
-        mine.write_text("newer")
-        page.locator(".wh-file").set_input_files(file)
-        page.get_by_text("Exercise 01 is begun here already.").wait_for()
-        photograph(page, "start-asked-light")
-        page.keyboard.press("Escape")
-        page.get_by_role("status").filter(has_text="Nothing was changed.").wait_for()
-        assert mine.read_text() == "newer"
-        page.locator(".wh-file").set_input_files(file)
-        page.get_by_role("button", name="Yes, bring it back").wait_for()
-        page.keyboard.press("Enter")
-        page.get_by_role("status").filter(has_text="01 is back").wait_for()
-        photograph(page, "start-back-light")
-        assert mine.read_text() == "mine"
-        assert [one.read_text() for one in (course / "labs").glob("before-import-1/*/mine.txt")] == ["newer"]
+    mine.write_text("newer")
+    page.locator(".wh-file").set_input_files(file)
+    page.get_by_text("Exercise 01 is begun here already.").wait_for()
+    page.locator(".wh-asked button:focus").wait_for()
+    photograph(page, "start-asked-light")
+    page.keyboard.press("Escape")
+    page.get_by_role("status").filter(has_text="Nothing was changed.").wait_for()
+    assert mine.read_text() == "newer"
+    page.locator(".wh-file").set_input_files(file)
+    page.locator(".wh-asked button:focus").filter(has_text="Yes, bring it back").wait_for()
+    page.keyboard.press("Enter")
+    page.get_by_role("status").filter(has_text="01 is back").wait_for()
+    photograph(page, "start-back-light")
+    assert mine.read_text() == "mine"
+    assert [one.read_text() for one in (course / "labs").glob("before-import-1/*/mine.txt")] == ["newer"]
 
-        file.write_bytes(file.read_bytes()[:-1])
-        page.locator(".wh-file").set_input_files(file)
-        page.get_by_role("status").filter(has_text="can't be used").wait_for()
+    file.write_bytes(file.read_bytes()[:-1])
+    page.locator(".wh-file").set_input_files(file)
+    page.get_by_role("status").filter(has_text="can't be used").wait_for()
