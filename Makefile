@@ -3,13 +3,14 @@
 # Nothing needs to be installed first: each command makes or mends the environment it needs (autograder/bootstrap.py).
 # PYTHON=…    the Python to use (default: the first of python3, python3.14 … python3.11 that is new enough)
 # WHEELHOUSE_VENV=…   where the environment is made (default: .venv)
-# LAB_ARGS=…, TEST_ARGS=…, LOCK_ARGS=…   go to the command behind the target, as in `make lab LAB_ARGS=--no-browser`
+# LAB_ARGS=…, TEST_ARGS=…, BOOK_ARGS=…, LOCK_ARGS=…   go to the command behind the target, as in `make lab LAB_ARGS=--no-browser`
 
 PYTHON ?=
 WHEELHOUSE_VENV ?= .venv
 LAB_ARGS ?=
 TEST_ARGS ?=
 LOCK_ARGS ?=
+BOOK_ARGS ?=
 export PYTHON WHEELHOUSE_VENV
 export WHEELHOUSE_MAKEFILE := $(MAKEFILE_LIST)
 
@@ -30,7 +31,7 @@ FIND_PYTHON = \
 ENVIRONMENT = $(HERE) && { $(FIND_PYTHON); "$$python" autograder/bootstrap.py --folder "$$WHEELHOUSE_VENV"
 READY = } && VIRTUAL_ENV=$$(cd "$$WHEELHOUSE_VENV" && pwd) && PATH="$$VIRTUAL_ENV/bin:$$PATH" && export PATH VIRTUAL_ENV && unset PYTHONHOME PYTHONPATH
 
-.PHONY: menu lab test check build lock clean
+.PHONY: menu lab test check build book lock clean
 
 menu:
 	@echo 'Wheelhouse: learn Python packaging by doing it.'
@@ -40,7 +41,7 @@ menu:
 lab: ## open the course in JupyterLab
 	@$(ENVIRONMENT) lab; $(READY) && exec python -m autograder.jupyter.launch $(LAB_ARGS)
 
-test: ## prove that everything works: style, types, and every test (about ten minutes)
+test: ## prove that everything works: style, types, and every test (about half an hour on two cores)
 	@$(ENVIRONMENT) test; $(READY) && exec sh .ci/test $(TEST_ARGS)
 
 check: ## what to run before each commit: style, types, built files up to date (about a minute)
@@ -49,11 +50,14 @@ check: ## what to run before each commit: style, types, built files up to date (
 build: ## write notebooks, exercises and solutions from their sources
 	@$(ENVIRONMENT) lab; $(READY) && exec course build
 
+book: ## build the course as a web book in site/ (the first time it runs every lesson)
+	@$(ENVIRONMENT) test; $(READY) && cd autograder && exec python -m book ../site $(BOOK_ARGS)
+
 lock: ## choose and pin the versions of everything that gets installed
 	@$(ENVIRONMENT) lab; $(READY) && exec sh .ci/lock $(LOCK_ARGS)
 
 clean: ## remove what make made; never what learners did (labs/)
-	@$(HERE) && rm -rf .venv .venv.discarded-* .venv.lock .cache autograder/dist && \
+	@$(HERE) && rm -rf .venv .venv.discarded-* .venv.lock .cache autograder/dist site && \
 		find . -path ./labs -prune -o -name .git -prune -o \
 			\( -name __pycache__ -o -name .pytest_cache -o -name .ruff_cache -o -name .mypy_cache -o -name .ipynb_checkpoints \) \
 			-prune -exec rm -rf {} +
