@@ -89,7 +89,10 @@ class OwnCourse:
     def nbgrader(self, *words: str) -> str:
         """Type an nbgrader command; give what it wrote."""
         command = [sys.executable, "-m", "nbgrader", *words]
-        done = subprocess.run(command, cwd=self.root, capture_output=True, text=True, timeout=120, check=False)
+        variables = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}  # it calls alembic
+        done = subprocess.run(
+            command, cwd=self.root, env=variables, capture_output=True, text=True, timeout=240, check=False
+        )
         assert done.returncode == 0, done.stderr
         return done.stderr
 
@@ -139,10 +142,14 @@ def test_another_s_assignment_is_collected_whole(own: OwnCourse) -> None:
     place = own.submitted(exercise="essay")
     names = {path.relative_to(place).as_posix() for path in place.rglob("*") if path.is_file()}
     assert names == {"essay.ipynb", "pictures/one.png", "timestamp.txt", "submission_secret.txt"}
-    (folder / "pictures/two.png").symlink_to("/etc/hostname")
+    later = own.inbound / f"{own.me}+essay+{stamp(60)}+tag"
+    (later / "pictures").mkdir(parents=True)
+    (later / "essay.ipynb").write_text("newer")
+    (later / "pictures/two.png").symlink_to("/etc/hostname")
     said = own.nbgrader("collect", "essay", "--update")
     assert "`two.png` is a link, not a file" in said
     assert not (place / "pictures/two.png").exists()
+    assert (place / "essay.ipynb").read_text() == "essay.ipynb"
 
 
 def test_an_empty_exchange_is_said(own: OwnCourse) -> None:
