@@ -177,7 +177,7 @@ def test_a_killed_shell_is_followed_by_a_new_one_where_that_is_wanted(begun: Beg
     try:
         expect(b"~/project")
         os.write(outside, b"sleep 1.5; kill -9 $$\n")
-        expect(b"Here is a new shell.")
+        expect(b"is a new shell.")  # the line is wrapped before
         expect(b"You are in the sandbox")
         expect(b"~/project")
         os.write(outside, b"exit 7\n")
