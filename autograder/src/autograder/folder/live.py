@@ -319,9 +319,9 @@ def current() -> LiveWorkspace | None:
 
 
 def submit_folder(live: LiveWorkspace) -> Path | None:
-    """Say where snapshots go: beside the notebook it was begun from, else beside the course's own copy of it."""
+    """Say where snapshots go: beside the notebook it was begun from, else beside the course's own copy of it; None if none can be written."""
     candidates = [live.submit_to]
     root = course_root()
     if root is not None and live.exercise is not None:
         candidates.append(root / "exercises" / live.exercise.id)
-    return next((one for one in candidates if one is not None and one.is_dir()), None)
+    return next((one for one in candidates if one is not None and one.is_dir() and os.access(one, os.W_OK)), None)
