@@ -245,7 +245,7 @@ def test_kills_lose_nothing(desk: Desk, tmp_path: Path) -> None:
         log = live.project / "log.txt"
         before = log.stat().st_size if log.exists() else 0
         desk.type(f"printf 'done {number}\\n' > {name}; {BUSY}")
-        until_true((live.project / name).exists)
+        until_true(functools.partial(longer, live.project / name, len(work[name]) - 1))
         until_true(functools.partial(longer, log, before + 60))
         until_true(snapshot.exists)
         time.sleep(draw.uniform(0, 1.5))
