@@ -48,4 +48,5 @@ c.Autograde.autograde_preprocessors = [
 c.GenerateFeedback.exporter_class = "autograder.nbgrader_plugin.FeedbackPage"  # loads nothing from elsewhere
 
 # What lies in an exchange that learners can write to is neither followed nor believed: `nbgrader collect`, and formgrader's button.
+c.ExchangeFactory.release_assignment = "autograder.nbgrader_release.CleanRelease"  # not what the instructor tried
 c.ExchangeFactory.collect = "autograder.nbgrader_collect.SafeCollect"
