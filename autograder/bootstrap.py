@@ -260,9 +260,11 @@ def install(folder: Path, locks: Sequence[str]) -> None:
     if uv:
         say(f"Installing up to {count} distributions with uv (some seconds) …")
         command = [uv, "pip", "install", "--python", str(python_of(folder)), "--require-hashes", "--compile-bytecode"]
-        with contextlib.suppress(CannotGoOn):
-            call([*command, *files], "uv could not install them", tell_uv, variables)
-            return
+        # without a network it would ask in vain whether what it has kept is still the newest: the hashes say what it must be
+        for more in ([], ["--offline"]):
+            with contextlib.suppress(CannotGoOn):
+                call([*command, *more, *files], "uv could not install them", tell_uv, variables)
+                return
         say("uv could not; trying pip.")
     say(f"Installing up to {count} distributions with pip (about a minute) …")
     command = [*pip_of(folder), "install", "--require-hashes", "--no-deps", "--progress-bar", "off", *files]
