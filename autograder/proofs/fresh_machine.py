@@ -162,8 +162,9 @@ class Proof:
             if not places:
                 yield Row(f"`make lab` with Python {series}", "not tried: this machine has none", True)
                 continue
-            there = f"/opt/python{series}"
+            there = str(places[-1].parents[1])  # under its own path: its libraries are looked for there
             self.made.shown[places[-1].parents[1]] = there
+            self.made.must("chmod 711 /root", user="root", offline=True)
             folder = f"{HOME}/with-{series}"
             clone(self.made, folder)
             words = f"PYTHON={there}/bin/python3"
