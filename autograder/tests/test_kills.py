@@ -15,15 +15,15 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from autograder import folder, history, runner
+from autograder.changes import signal_file
 from autograder.exercise import find_exercise
 from autograder.folder import LiveWorkspace
 from autograder.places import course_root
@@ -90,17 +90,16 @@ class Desk:
                 time.sleep(0.2)
         raise AssertionError("no live checklist came")
 
-    def type(self, commands: str) -> None:
-        """Type into the exercise's terminal; whatever ran there is ended first."""
+    def type(self, commands: str, live: LiveWorkspace, *, fresh: bool) -> None:
+        """Type into the exercise's terminal: a fresh one when it shows its prompt, else after what runs there was ended."""
+        signal_file(live).unlink(missing_ok=True)
         self.page.evaluate("() => window.jupyterapp.commands.execute('terminal:open', {name: 'ex01'})")
         until(self.page, TERMINALS, lambda seen: bool(seen == ["connected"]))
         self.page.locator(".jp-Terminal:not(.lm-mod-hidden) .xterm-screen").first.click()
-        self.page.keyboard.press("Control+C")
+        if not fresh:
+            self.page.keyboard.press("Control+C")  # which would end a shell that is only starting
+        until_true(signal_file(live).exists)
         self.page.keyboard.type(f"{commands}\n")
-
-    def ask(self, path: str) -> Any:
-        """Ask the server."""
-        return json.loads(urllib.request.urlopen(f"{self.address}/api/{path}", timeout=20).read())
 
     def pids(self, mark: str) -> list[int]:
         """Find processes of this test's course by a word of their command line."""
@@ -233,13 +232,14 @@ def test_kills_lose_nothing(desk: Desk, tmp_path: Path) -> None:
     assert reached > 0
     told: Counter[str] = Counter()
     work: dict[str, str] = {}
+    fresh = True
     for number in range(3 * ROUNDS):
         victim = VICTIMS[number] if number < 3 else draw.choice(VICTIMS)
         name = f"work-{number}.txt"
         work[name] = f"done {number}\n"
         log = live.project / "log.txt"
         before = log.stat().st_size if log.exists() else 0
-        desk.type(f"printf 'done {number}\\n' > {name}; {BUSY}")
+        desk.type(f"printf 'done {number}\\n' > {name}; {BUSY}", live, fresh=fresh)
         until_true(functools.partial(longer, live.project / name, len(work[name]) - 1))
         until_true(functools.partial(longer, log, before + 60))
         until_true(snapshot.exists)
@@ -249,6 +249,7 @@ def test_kills_lose_nothing(desk: Desk, tmp_path: Path) -> None:
         desk.kill(victim)
 
         told[victim] += 1
+        fresh = victim in ("terminal", "server")
         story = f"seed {SEED}, kill {number}: {victim}"
         whole(live, snapshot)
         assert log.read_bytes().startswith(lines), story
@@ -257,7 +258,7 @@ def test_kills_lose_nothing(desk: Desk, tmp_path: Path) -> None:
         assert runner.check_live(live, acting=False, submit=False).score >= reached, story
         desk.recover(victim)
         print(f"\n{story}, history of {len(noted)} bytes, log of {len(lines)}", end="", flush=True)
-    desk.type("true")
+    desk.type("true", live, fresh=fresh)
     done = subprocess.run(
         [sys.executable, "-m", "autograder.cli", "check", "01", "--json"], capture_output=True, text=True, check=False
     )
