@@ -194,6 +194,8 @@ def mask(text: str, top: Path) -> str:
     for place, word in ((top / "labs", "LABS"), (cache(), "CACHE"), (top / "course", "COURSE")):
         text = text.replace(f"{place}/", f"{word}/").replace(str(place), word)
     text = re.sub(r"(?<=python)3\.\d+(?:\.\d+)?", "3.N", text)
+    # a quick machine doesn't say how long a command took
+    text = re.sub(r", after \d+(?:\.\d+)? s\b", "", text)
     return re.sub(r"\b\d+(?:\.\d+)? (s|ms|min)\b", r"N \1", text)
 
 

@@ -46,7 +46,7 @@ def live(begun: Begun) -> LiveWorkspace:
 
 
 def _work(live: LiveWorkspace) -> Workspace:
-    return Workspace(live.tree, live.facts, index().known)
+    return Workspace(live.tree, live.facts, index().known, variant=find_exercise("12").variant)
 
 
 def _type(live: LiveWorkspace, commands: str) -> str:
@@ -133,6 +133,8 @@ def test_the_tried_command_is_the_installed_one(live: LiveWorkspace, returns: st
         "[project]\nname = 'stock-list'\n[dependency-groups]\ntest = 3\ndev = [3]",
         "[project]\nname = 'stock-list'\n[dependency-groups]\ntest = ['pytest']\nTest = ['pytest']\ndev = [{}]",
         "[project]\nname = 'stock-list'\nrequires-python = 'new'\ndependencies = ['a b']",
+        "[project]\nname = 'x'\n[build-system]\nrequires = 4\nbuild-backend = 7",
+        "build-system = 'flit'\n[project]\nname = 'x'",
         "x = " + "[" * 100_000,
     ],
 )

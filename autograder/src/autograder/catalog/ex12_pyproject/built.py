@@ -44,7 +44,9 @@ def require_backend(project: Project, allowed: Sequence[str]) -> None:
             evidence=r"\A(?![\s\S]*build-backend)",
         )
     module = canonicalize_name(backend.partition(":")[0].strip().replace(".", "-"))
-    needed = {canonicalize_name(re.split(r"[^\w.-]", str(one).strip())[0]) for one in table.get("requires") or ()}
+    requires = table.get("requires")
+    asked = requires if isinstance(requires, list) else []
+    needed = {canonicalize_name(re.split(r"[^\w.-]", str(one).strip())[0]) for one in asked}
     if allowed and not any(name in needed and f"{module}-".startswith(f"{name}-") for name in allowed):
         raise Failed(
             expected=f"It is built by {listing(allowed)}: the house rules in `COMPANY.md` say so.",
