@@ -36,7 +36,11 @@ if TYPE_CHECKING:
 
 ROUNDS = int(os.environ.get("WHEELHOUSE_ROUNDS") or 1)
 SEED = int(os.environ.get("WHEELHOUSE_SEED") or 20261121)
-pytestmark = [*(one for one in MARKS if one.name != "timeout"), pytest.mark.timeout(900 + 300 * ROUNDS)]
+pytestmark = [
+    *(one for one in MARKS if one.name != "timeout"),
+    pytest.mark.skipif(ROUNDS == 1, reason="each kill of a whole JupyterLab takes 20 s: WHEELHOUSE_ROUNDS=17 makes 51"),
+    pytest.mark.timeout(900 + 300 * ROUNDS),
+]
 EXERCISE = find_exercise("01")
 VICTIMS = ("kernel", "terminal", "server", "browser")
 NOTEBOOK = f"exercises/{EXERCISE.id}/{EXERCISE.id}.ipynb"
