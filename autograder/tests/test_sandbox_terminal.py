@@ -123,14 +123,14 @@ def terminal(sandbox: Sandbox, place: Place) -> Iterator[Terminal]:
 
 
 def test_it_greets_and_says_where_one_is(sandbox: Sandbox, place: Place) -> None:
-    """Two lines and a prompt; the tier that only guards against accidents says so."""
+    """Three lines and a prompt; the tier that only guards against accidents says so."""
     terminal = Terminal(sandbox.tier, place.project.parent)
     try:
         greeting = terminal.expect(r"learner@06-virtual-environments.*[$#] ")
         assert "sandbox of 06-virtual-environments" in greeting
         assert ("nothing you type here can reach" in greeting) == (sandbox.tier == "strong")
         assert ("guards against accidents" in greeting) == (sandbox.tier == "basic")
-        assert len(greeting.splitlines()) == 3
+        assert len(greeting.splitlines()) == 4
         if sandbox.tier == "strong":
             assert ":\x1b[34m~/project\x1b[0m$ " in greeting
         assert f"{sandbox.tier}\n" in terminal.command("echo $WHEELHOUSE_TIER")
