@@ -297,7 +297,11 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Say what was wrong and end with exit status 2."""
-        self.exit(2, f"{self.prog}: {_in_words(message)}. Run `{self.prog} --help` to see how it is used.\n")
+        said = _in_words(message)
+        self.exit(
+            2,
+            f"{self.prog}: {said}{'' if said.endswith('?') else '.'} Run `{self.prog} --help` to see how it is used.\n",
+        )
 
 
 def _in_words(message: str) -> str:
@@ -312,6 +316,8 @@ def _in_words(message: str) -> str:
         return f"{found[1]} is to be a number, not '{found[2]}'"
     if found := re.fullmatch(r"the following arguments are required: (.*)", message):
         return f"{found[1]} is missing"
+    if found := re.fullmatch(r"argument (\S+): expected one argument", message):
+        return f"after {found[1]} a word is missing"
     if found := re.fullmatch(r"unrecognized arguments: (.*)", message):
         return f"it can't do anything with {found[1]}"
     return message

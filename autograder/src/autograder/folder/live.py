@@ -157,13 +157,11 @@ class LiveWorkspace:
         write_whole(self.state / "workspace.json", json.dumps(self.record(), indent=1) + "\n")
 
 
-def write_whole(target: Path, text: str) -> None:
-    """Replace a file, so that a crash leaves the old one or the new one."""
-    with tempfile.NamedTemporaryFile(
-        "w", dir=target.parent, prefix=f".{target.name}-", delete=False, encoding="utf-8"
-    ) as file:
+def write_whole(target: Path, content: str | bytes) -> None:
+    """Replace a file, so that a crash leaves the old one or the new one; raises OSError where it can't be written."""
+    with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}-", delete=False) as file:
         try:
-            file.write(text)
+            file.write(content.encode("utf-8") if isinstance(content, str) else content)
             file.flush()
             Path(file.name).chmod(0o644)
             Path(file.name).replace(target)

@@ -23,7 +23,11 @@ UNSAFE = ("", "medium", "basic")
 """What may be said in words: nothing, so that work of others runs in isolating tiers only, or the weakest tier that is accepted."""
 
 _PACKAGE = Path(__file__).parents[1]
-_NO_JUDGES = ("catalog", "jupyter", "grading", "cli.py", "nbgrader_plugin.py", "index_commands.py", "grade_commands.py")
+_NO_JUDGES = (
+    *("catalog", "grading", "history", "jupyter", "progress"),
+    *("cli.py", "grade_commands.py", "index_commands.py", "progress_commands.py"),
+    *("nbgrader_collect.py", "nbgrader_plugin.py", "nbgrader_release.py"),
+)
 """Parts of the package whose change can't change a verdict; each exercise's own folder is looked at by itself."""
 
 

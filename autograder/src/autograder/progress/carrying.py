@@ -14,7 +14,6 @@ import contextlib
 import json
 import os
 import secrets
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,7 +25,7 @@ from autograder.exceptions import CourseError, SnapshotError, UsageError
 from autograder.exercise import Exercise, find_exercises
 from autograder.folder.arriving import Arrival, Page, arrive, new_stage
 from autograder.folder.git_index import refresh
-from autograder.folder.live import LiveWorkspace, explained, load
+from autograder.folder.live import LiveWorkspace, explained, load, write_whole
 from autograder.places import course_root, labs
 from autograder.progress.carried import LARGEST, MOST_LINES_BYTES, Carried, Part, from_bytes, to_bytes
 from autograder.progress.homes import Kept, home_to_carry, installed_into_system, with_git_objects
@@ -133,15 +132,7 @@ def export_to(target: Path, *, replace: bool = False) -> int:
         raise UsageError(f"{target} is there already.", "Choose another name, or replace it with `--yes`.")
     data = exported()
     try:
-        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}-", delete=False) as file:
-            try:
-                file.write(data)
-                file.flush()
-                Path(file.name).chmod(0o644)
-                Path(file.name).replace(target)
-            except BaseException:
-                Path(file.name).unlink(missing_ok=True)
-                raise
+        write_whole(target, data)
     except OSError as error:
         raise CourseError(f"Nothing can be written to {target}: {error.strerror}.", "Name another folder.") from error
     return len(data)
