@@ -223,7 +223,7 @@ def test_two_notebooks_on_one_exercise_are_both_live(checklist: Checklist, live:
         _press(checklist, type="hint", task=2)
         assert _eventually(lambda: checklist.hints.get("2", "").startswith("**Hint 1 of"))
         other.press(type="hint", task=2)
-        other.until(lambda seen: seen[2].get("2", "").startswith("**Hint 2 of"))
+        other.until(lambda seen: seen[2].get("2", "").startswith("**Hint 2 of") and not seen[4])
 
         other.press(type="reset")
         other.until(lambda seen: seen[3].startswith("Started over") and seen[0] == 0)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
@@ -69,3 +71,18 @@ def test_a_file_that_is_not_executable_is_not_the_one(top: Path) -> None:
     """Who asks for a command wants one that runs."""
     replace_beneath(top, "file", b"text")
     assert read_beneath(top, "file", executable=True) is None
+
+
+def test_many_may_write_at_once(top: Path) -> None:
+    """Whoever comes second to a folder that isn't there yet finds it made, and goes on."""
+    rounds, writers = 100, 6
+    meet = Barrier(writers)
+
+    def write(who: int) -> None:
+        for number in range(rounds):
+            meet.wait(10)
+            replace_beneath(top, f"{number}/inner/file", f"{who}".encode())
+
+    with ThreadPoolExecutor(writers) as pool:
+        list(pool.map(write, range(writers)))
+    assert all(read_beneath(top, f"{number}/inner/file") for number in range(rounds))

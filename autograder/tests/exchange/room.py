@@ -162,7 +162,8 @@ class Room:
         except OSError:
             return "none"
         known = {f"new work of {learner}": "new", f"old work of {learner}": "older"}
-        return known.get(text, f"other: {text[:30]!r}")
+        # what grows (E32) is collected as it was between two writes, if it happens to be read then
+        return known.get(text.rstrip("x"), f"other: {text[:30]!r}")
 
     def harm(self, begun: datetime, attacker: str) -> list[str]:
         """Look from outside at what was collected: all that should not be there, or isn't."""

@@ -36,9 +36,11 @@ def _parent(top: Path, path: str, *, make: bool = False) -> Iterator[tuple[int, 
             except OSError:
                 if not make:
                     raise
-                with contextlib.suppress(FileNotFoundError):
+                # a notebook and a terminal may start at once: what another has made meanwhile is as good
+                with contextlib.suppress(FileNotFoundError, IsADirectoryError, PermissionError):
                     os.unlink(name, dir_fd=here)
-                os.mkdir(name, dir_fd=here)
+                with contextlib.suppress(FileExistsError):
+                    os.mkdir(name, dir_fd=here)
                 below = os.open(name, _FOLDER, dir_fd=here)
             os.close(here)
             here = below
