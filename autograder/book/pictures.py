@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import autograder.jupyter as face
+from autograder.jupyter import widget_files
+from autograder.jupyter.widget_files import STATIC
 
 __all__ = ["recorded_html", "script", "style"]
 
-STATIC = Path(face.__file__).parent / "static"
 _EXPORT = re.compile(r"^export default (\{.*\});\s*$", re.MULTILINE)
 _DARK = '[data-jp-theme-light="false"]'
 
@@ -28,7 +29,7 @@ def names() -> list[str]:
 
 def script() -> str:
     """Give one plain script with every picture: `wheelhousePictures.NAME.render({model, el})`."""
-    shared = (STATIC / "picture.js").read_text("utf-8")
+    shared = widget_files.script("picture")
     parts = []
     for name in names():
         own, exports = _EXPORT.subn(r"return \1;", (STATIC / f"{name}.js").read_text("utf-8"))
@@ -43,7 +44,7 @@ def script() -> str:
 
 def style() -> str:
     """Give the pictures' styles, in which the book's way of being dark stands for JupyterLab's."""
-    text = "\n".join((STATIC / f"{name}.css").read_text("utf-8") for name in ("picture", *names()))
+    text = widget_files.style("picture", *names())
     rules = re.findall(rf"^{re.escape(_DARK)}[^{{]*\{{[^}}]*\}}", text, re.MULTILINE)
     chosen = "\n".join(rule.replace(_DARK, 'body[data-theme="dark"]') for rule in rules)
     system = "\n".join(rule.replace(_DARK, 'body:not([data-theme="light"])') for rule in rules)

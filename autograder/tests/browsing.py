@@ -23,7 +23,10 @@ import pytest
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-__all__ = ["MARKS", "PATIENCE", "READY", "chromium", "jupyterlab", "open_notebook", "page_of", "photograph", "until"]
+__all__ = [
+    *("MARKS", "PATIENCE", "READY", "chromium", "described", "jupyterlab", "open_lab", "open_notebook", "page_of"),
+    *("photograph", "run_all", "until"),
+]
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 CHROMIUM = Path(
@@ -62,6 +65,31 @@ READY = """async () => {
   return kernel.connectionStatus === 'connected' && kernel.status === 'idle' ? 'ready' : kernel.status;
 }"""
 """Whether the notebook in front has a kernel that answers: before that, Run is lost without a word."""
+
+RUN_ALL = "() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }"
+
+GO_TO_LAST = """() => {
+  const notebook = window.jupyterapp.shell.currentWidget.content;
+  notebook.activeCellIndex = notebook.widgets.length - 1;
+  notebook.mode = 'command';
+  notebook.activate();
+}"""
+
+PROMPTS = """() => window.jupyterapp.shell.currentWidget.content.widgets
+  .filter((cell) => cell.model.type === 'code').map((cell) => cell.prompt ?? '')"""
+
+DESCRIBED = """() => {
+  const widget = window.jupyterapp?.shell?.currentWidget;
+  const kernel = widget?.sessionContext?.session?.kernel;
+  return {
+    address: location.pathname,
+    front: widget?.context?.path ?? widget?.title?.label,
+    kernel: kernel ? [kernel.status, kernel.connectionStatus] : null,
+    prompts: widget?.content?.widgets?.map((cell) => cell.prompt ?? null),
+    dialog: document.querySelector('.jp-Dialog')?.textContent,
+    text: (widget?.node ?? document.body).textContent.slice(0, 3000),
+  };
+}"""
 
 OPEN = """async (path) => {
   const widget = await window.jupyterapp.commands.execute('docmanager:open', { path });
@@ -147,6 +175,7 @@ def page_of(browser: Browser, scheme: str = "light") -> Iterator[Page]:
         yield page
     except BaseException:
         photograph(page, f"failed-{scheme}")
+        sys.stderr.write(described(page))
         raise
     finally:
         context.close()
@@ -176,3 +205,31 @@ def open_notebook(page: Page, path: str) -> None:
     page.evaluate(OPEN, path)
     page.wait_for_selector(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Cell")
     until(page, READY, lambda seen: bool(seen == "ready"))
+
+
+def run_all(page: Page) -> None:
+    """Run all cells of the notebook in front to their end and go to the last; press again where that is lost, as a learner would."""
+    end = time.monotonic() + PATIENCE / 1000
+    pressed = 0.0
+    while not all(prompts := page.evaluate(PROMPTS)) or "*" in prompts:
+        assert time.monotonic() < end, f"waited in vain: {prompts}"
+        if not any(prompts) and time.monotonic() > pressed + PATIENCE / 6000:
+            page.evaluate(RUN_ALL)
+            pressed = time.monotonic()
+        time.sleep(0.1)
+    page.evaluate(GO_TO_LAST)
+
+
+def open_lab(page: Page, address: str) -> None:
+    """Open an empty JupyterLab in a page, fit for axe-core: its body has no height and hides what overflows, so all text would be unseen."""
+    page.goto(f"{address}/lab?reset")
+    page.wait_for_function("() => window.jupyterapp && window.jupyterapp.restored.then(() => true)")
+    page.add_style_tag(content="html, body { width: 100vw; height: 100vh; }")
+
+
+def described(page: Page) -> str:
+    """Say what a page shows, for the report of a test that failed on a machine where nobody looks."""
+    try:
+        return "\n".join(f"{name}: {value}" for name, value in page.evaluate(DESCRIBED).items())
+    except Exception as error:  # whatever ended the page, the test's own error is what counts
+        return f"the page can't be asked any more: {error}"

@@ -6,7 +6,7 @@ import os
 import re
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from autograder import folder
 from autograder.exercise import Exercise
 from autograder.folder import LiveWorkspace
 from autograder.places import cache
+from browsing import described
 
 
 def _error_of(run: NotebookRun, notebook: Any) -> NotebookError:
@@ -61,6 +62,18 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         # pytest-xdist writes a test's group behind its name
         names = {re.sub(r"@[^@\]]*$", "", one.nodeid) for one in failed}
         Path(file).write_text("".join(f"{name}\n" for name in sorted(names)), "utf-8")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add to the report of a failed test what its page showed then: where tests run by themselves nobody sees a picture."""
+    report = yield
+    page = getattr(item, "funcargs", {}).get("page")
+    if report.failed and call.when == "call" and page is not None and hasattr(page, "evaluate"):
+        report.sections.append(("the page", described(page)))
+    return report
 
 
 os.environ["WHEELHOUSE_LEARNER"] = ""

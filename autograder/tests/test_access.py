@@ -21,7 +21,7 @@ from autograder.index.help_page import help_page
 from autograder.index.project_pages import front_page, project_page, search_page
 from autograder.jupyter import checklist
 from autograder.places import course_root
-from browsing import MARKS, chromium, jupyterlab, open_notebook, page_of, photograph, until
+from browsing import MARKS, chromium, jupyterlab, open_lab, open_notebook, page_of, photograph, run_all, until
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -170,21 +170,10 @@ def lab(browser: Browser, course: Path) -> Iterator[Page]:
             address = stack.enter_context(jupyterlab(course, course.parent))
         page = stack.enter_context(page_of(browser))
         page.set_viewport_size({"width": 1500, "height": 1600})
-        page.goto(f"{address}/lab?reset")
-        page.wait_for_function("() => window.jupyterapp && window.jupyterapp.restored.then(() => true)")
-        # JupyterLab's body has no height and hides what overflows: axe-core would take all text in it for unseen
-        page.add_style_tag(content="html, body { width: 100vw; height: 100vh; }")
+        open_lab(page, address)
         yield page
 
 
-RUN_ALL = """async () => {
-  const { commands, shell } = window.jupyterapp;
-  await commands.execute('notebook:run-all-cells');
-  const notebook = shell.currentWidget.content;
-  notebook.activeCellIndex = notebook.widgets.length - 1;
-  notebook.mode = 'command';
-  notebook.activate();
-}"""
 DO = """async (code) => {
   const { kernel } = window.jupyterapp.shell.currentWidget.sessionContext.session;
   const future = kernel.requestExecute({ code });
@@ -234,7 +223,7 @@ def _look(page: Page, selector: str, name: str, *, least: int = 5) -> None:
 def _run(page: Page, notebook: str, last: str) -> None:
     """Run a whole notebook, and wait for what its last cell shows."""
     open_notebook(page, f"notebooks/{notebook}")
-    page.evaluate(RUN_ALL)
+    run_all(page)
     page.locator(f"{FRONT} {last}").last.wait_for()
     until(
         page,

@@ -16,7 +16,7 @@ import pytest
 
 from autograder.exercise import Exercise, find_exercise
 from autograder.places import course_root
-from browsing import MARKS, READY, chromium, jupyterlab, open_notebook, page_of, photograph, until
+from browsing import MARKS, READY, chromium, jupyterlab, open_notebook, page_of, photograph, run_all, until
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
@@ -31,7 +31,6 @@ TERMINAL = """async () => {
   return widget.content.session.connectionStatus;
 }"""
 RESTART = "() => window.jupyterapp.shell.currentWidget.sessionContext.restartKernel()"
-RUN_ALL = "() => window.jupyterapp.commands.execute('notebook:run-all-cells')"
 LAST_CELL = """async (source) => {
   const panel = window.jupyterapp.shell.currentWidget;
   panel.content.activeCellIndex = panel.content.model.cells.length - 1;
@@ -233,7 +232,7 @@ def test_restart_and_run_all(browser: Browser, lab: Lab) -> None:
         page.evaluate(RESTART)
         page.locator(f"{FRONT} .wh-checklist.wh-off").wait_for()
         until(page, READY, lambda seen: bool(seen == "ready"))
-        page.evaluate(RUN_ALL)
+        run_all(page)
         page.evaluate("() => { window.jupyterapp.shell.currentWidget.content.node.scrollTop = 0; }")
         page.locator(f"{FRONT} .wh-checklist:not(.wh-off) .wh-task").first.wait_for()
         until(page, READY, lambda seen: bool(seen == "ready"))

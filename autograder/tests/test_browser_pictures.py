@@ -20,7 +20,7 @@ import pytest
 from autograder.exercise import find_exercise
 from autograder.jupyter.pictures import find_pictures
 from autograder.places import course_root
-from browsing import MARKS, chromium, jupyterlab, open_notebook, page_of, photograph, until
+from browsing import MARKS, chromium, jupyterlab, open_lab, open_notebook, page_of, photograph, run_all, until
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -34,15 +34,6 @@ RULES = {
     "rules": {"target-size": {"enabled": True}},
 }
 FRONT = ".jp-NotebookPanel:not(.lm-mod-hidden)"
-
-RUN_ALL = """async () => {
-  const { commands, shell } = window.jupyterapp;
-  await commands.execute('notebook:run-all-cells');
-  const notebook = shell.currentWidget.content;
-  notebook.activeCellIndex = notebook.widgets.length - 1;
-  notebook.mode = 'command';
-  notebook.activate();
-}"""
 
 BUSY = """() => {
   const { kernel } = window.jupyterapp.shell.currentWidget.sessionContext.session;
@@ -162,10 +153,7 @@ def lab(browser: Browser, course: Path) -> Iterator[Page]:
     """JupyterLab, open in a page."""
     with jupyterlab(course, course.parent) as address, page_of(browser) as page:
         page.set_viewport_size({"width": 1500, "height": 1600})
-        page.goto(f"{address}/lab?reset")
-        page.wait_for_function("() => window.jupyterapp && window.jupyterapp.restored.then(() => true)")
-        # JupyterLab's body has no height and hides what overflows: axe-core would take all text in it for unseen
-        page.add_style_tag(content="html, body { width: 100vw; height: 100vh; }")
+        open_lab(page, address)
         yield page
 
 
@@ -244,7 +232,7 @@ def test_a_picture_lives_in_jupyterlab(browser: Browser, page: Page, course: Pat
     question = QUESTIONS[name]
     notebook = course / "small" / f"{name}.ipynb"
     open_notebook(page, f"small/{name}.ipynb")
-    page.evaluate(RUN_ALL)
+    run_all(page)
     picture = page.locator(f"{FRONT} .wh-picture")
     picture.wait_for()
     assert page.get_by_role("region", name=picture.get_attribute("aria-label") or "?", exact=True).count() >= 1
@@ -302,7 +290,7 @@ def test_a_busy_kernel_is_not_taken_for_a_dead_one(page: Page) -> None:
 def test_the_start_page_leads_on(page: Page) -> None:
     """Its tables are drawn, and clicking "Begin here" opens the first lesson in JupyterLab."""
     open_notebook(page, "notebooks/00-start.ipynb")
-    page.evaluate(RUN_ALL)
+    run_all(page)
     tables = page.locator(f"{FRONT} .jp-RenderedHTML table")
     tables.nth(1).wait_for(state="attached")
     assert "free for workspaces" in (tables.nth(1).text_content() or "")

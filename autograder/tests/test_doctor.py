@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -83,3 +84,33 @@ def test_a_changed_system_python_is_named(labs: Path, tmp_path: Path, monkeypatc
     assert not python.good
     assert "os.py was changed" in python.found
     assert "Remove the folder" in python.next_step
+
+
+@pytest.mark.parametrize(
+    ("text", "good", "found", "next_step"),
+    [
+        ("", True, "nothing is set", ""),
+        (
+            "[course]\nexercises = [1, 6]\n[policy]\ncooldown-days = 7",
+            True,
+            "exercises 01, 06; .* releases wait 7 days",
+            "",
+        ),
+        ("[course]\ntrack = 'operations'", True, r"exercises 06, .*\(track operations\)", ""),
+        ("[policy]\npython = '>=3.99'", False, r"The course's Python is 3\.\d+", "make lab PYTHON="),
+        ("[policy]\ncooldown = 7", False, "no `cooldown`", "cooldown-days"),
+        ("[index]\ndistributions = ['our-library']", False, "never locked", "course index lock --company"),
+    ],
+)
+def test_what_a_company_set_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, good: bool, found: str, next_step: str
+) -> None:
+    """`wheelhouse.toml` is told in words; what can't be so on this machine, or can't be read, comes with what to do."""
+    monkeypatch.setenv("WHEELHOUSE_COURSE", str(tmp_path))
+    (tmp_path / "wheelhouse.toml").write_text(text)
+
+    (told,) = doctor._company()
+
+    assert told.good is good
+    assert re.search(found, f"{told.found} {told.next_step}")
+    assert next_step in told.next_step

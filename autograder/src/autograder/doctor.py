@@ -9,14 +9,19 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from packaging.specifiers import SpecifierSet
+
 from autograder.exceptions import CourseError
+from autograder.exercise import chosen_exercises
 from autograder.folder import index, sandbox
+from autograder.index.company import company_lock
 from autograder.places import cache, course_root, labs
 from autograder.sandbox import ISOLATING, tiers
 from autograder.sandbox.bases import other_bases
 from autograder.sandbox.seed import seed_amiss
 from autograder.sandbox.system_python import system_python_version
 from autograder.sandbox.tools import tool_names
+from autograder.settings import FILE, Policy, settings
 
 __all__ = ["Finding", "examine"]
 
@@ -76,6 +81,37 @@ def _system_python() -> Iterator[Finding]:
     yield Finding("second Python", f"{found}; for what is about two of them", True)
 
 
+def _company() -> Iterator[Finding]:
+    """Say what `wheelhouse.toml` sets, and whether it can be so here."""
+    try:
+        said, chosen = settings(), chosen_exercises()
+        company_lock()
+    except CourseError as error:
+        yield Finding(FILE, error.message, False, error.next_step)
+        return
+    told = []
+    if said.track or said.exercises:
+        numbers = ", ".join(f"{one.number:02}" for one in chosen)
+        told.append(f"exercises {numbers}{f' (track {said.track})' if said.track else ''}")
+    if said.policy != Policy():
+        row = said.policy.row
+        told.append(f"Python {row['python']}, built by {row['backends']}, releases wait {row['cooldown']}")
+    if said.index.distributions:
+        told.append(f"your own {', '.join(said.index.distributions)} on the twin of the company's index")
+    runs = system_python_version()
+    yield Finding(
+        FILE,
+        f"{'; '.join(told) or 'nothing is set'}"
+        + (
+            ""
+            if (fits := runs in SpecifierSet(said.policy.python))
+            else f". The course's Python is {runs}: not one of these"
+        ),
+        fits,
+        "Start the course with a Python that the policy allows, such as `make lab PYTHON=python3.13`: nothing can be built for one that isn't there.",
+    )
+
+
 def examine() -> Iterator[Finding]:
     """Look at the sandbox, Python, index, disk and tools; each finding as soon as it is there."""
     root = course_root()
@@ -88,6 +124,7 @@ def examine() -> Iterator[Finding]:
         supported,
         "Use Python 3.11 or newer: `make lab PYTHON=python3.13`.",
     )
+    yield from _company()
     yield from _system_python()
     try:
         yield _in_force()

@@ -26,7 +26,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from autograder.exceptions import CourseError
-from autograder.index.company import company_wheels, fetch_company
+from autograder.index.company import company_wheels, fetch_company, missing_company
 from autograder.index.known import Known, KnownWheel, bundled_wheels
 from autograder.index.mirror import fetch_mirror, locked_wheels, mirror_wheels
 from autograder.index.store import Held, IndexFile, Store, describe, timestamp
@@ -63,7 +63,8 @@ class PackageIndex:
         self.why_no_doors: CourseError | None = None
         there = {entry.file.sha256 for entry in held}
         self.missing = [locked.filename for locked in locked_wheels() if locked.sha256 not in there]
-        """Files of the mirror that have not been fetched."""
+        self.missing += missing_company(there)
+        """Files of the mirror, and a company's own, that have not been fetched."""
 
     @classmethod
     def open(cls, cache: Path | None = None) -> PackageIndex:

@@ -6,9 +6,9 @@ is the same everywhere.
 
 from __future__ import annotations
 
-__all__ = ["LOCK", "company_lock", "company_wheels", "fetch_company", "lock_company"]
+__all__ = ["LOCK", "company_lock", "company_wheels", "fetch_company", "lock_company", "missing_company"]
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from pathlib import Path
 
 from autograder.exceptions import UsageError
@@ -43,8 +43,17 @@ def company_lock() -> list[Locked]:
 
 def company_wheels(store: Store) -> list[Held]:
     """Give those that have been fetched; none where they were never locked, which `fetch_company` complains of."""
+    return mirror_wheels(store, _locked(), _SITES)
+
+
+def missing_company(there: Container[str]) -> list[str]:
+    """Name the files whose hashes aren't `there`; none where they were never locked."""
+    return [one.filename for one in _locked() if one.sha256 not in there]
+
+
+def _locked() -> list[Locked]:
     try:
-        return mirror_wheels(store, company_lock(), _SITES)
+        return company_lock()
     except UsageError:
         return []
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import anywidget
@@ -28,12 +27,12 @@ from autograder.jupyter.busy import answer_while_busy
 from autograder.jupyter.checklist_words import SIGN, WORD, as_items
 from autograder.jupyter.trying import Trial
 from autograder.jupyter.waiting import PERIOD, Waiting, time_of
+from autograder.jupyter.widget_files import script, style
 from autograder.places import course_root
 from autograder.verdict import Verdict
 
 __all__ = ["WORD", "Checklist", "as_items", "stop_all"]
 
-STATIC = Path(__file__).parent / "static"
 STILL = 0.3
 """Seconds after a prompt until checks which run something are tried: another command may come at once."""
 _live: dict[str, Checklist] = {}
@@ -48,8 +47,8 @@ def stop_all() -> None:
 class Checklist(anywidget.AnyWidget):
     """One exercise's live checklist; a newer one of the same exercise in the same notebook takes over from it."""
 
-    _esm = STATIC / "checklist.js"
-    _css = STATIC / "checklist.css"
+    _esm = script("changes_panel", "checklist")
+    _css = style("checklist")
 
     title = traitlets.Unicode().tag(sync=True)
     tier = traitlets.Unicode().tag(sync=True)

@@ -16,6 +16,7 @@ import traitlets
 
 from autograder.exceptions import CourseError
 from autograder.jupyter.busy import answer_while_busy
+from autograder.jupyter.widget_files import script, style
 from autograder.jupyter.words import plain
 from autograder.places import course_root
 from autograder.progress import Step, carrying, continue_with, steps
@@ -23,7 +24,6 @@ from autograder.progress.carried import Carried
 
 __all__ = ["StartPage", "on_binder", "session_ends"]
 
-STATIC = Path(__file__).parent / "static"
 SERVER_ROOT = "WHEELHOUSE_SERVER_ROOT"
 """Set by our server's extension: the folder that the page's paths are relative to."""
 
@@ -77,8 +77,8 @@ def _worked_on(step: Step) -> bool:
 class StartPage(anywidget.AnyWidget):
     """The lessons with one's points, and what one does with all of it."""
 
-    _esm = STATIC / "start_page.js"
-    _css = STATIC / "start_page.css"
+    _esm = script("start_page")
+    _css = style("start_page")
 
     rows: traitlets.List[dict[str, Any]] = traitlets.List().tag(sync=True)
     task = traitlets.Unicode("").tag(sync=True)

@@ -8,28 +8,26 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 import anywidget
 import traitlets
 
 from autograder.exceptions import CourseError
+from autograder.jupyter import widget_files
 from autograder.jupyter.busy import answer_while_busy
 
 __all__ = ["Picture", "script", "style"]
 
-STATIC = Path(__file__).parent.parent / "static"
-
 
 def script(name: str) -> str:
     """Give the script of a picture: what all share, then its own, which ends in `export default { render }`."""
-    return "\n".join((STATIC / f"{part}.js").read_text("utf-8") for part in ("picture", name))
+    return widget_files.script("picture", name)
 
 
 def style(name: str) -> str:
     """Give the style of a picture: what all share under `.wh-picture`, then its own."""
-    return "\n".join((STATIC / f"{part}.css").read_text("utf-8") for part in ("picture", name))
+    return widget_files.style("picture", name)
 
 
 class Picture(anywidget.AnyWidget):

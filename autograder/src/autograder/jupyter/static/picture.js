@@ -4,25 +4,6 @@ const PATIENCE = 60000; // milliseconds to wait for the answer, once it was hear
 const GONE = "There is no answer: this notebook's kernel is gone, or busy with a cell. When no cell is running, run this cell again.";
 const LATE = "There is no answer yet, and it should be there: run this cell again.";
 
-function make(tag, attributes = {}, ...children) {
-  const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  element.append(...children);
-  return element;
-}
-
-function inline(text) {
-  const pattern = /`([^`]+)`|\*\*(.+?)\*\*|(?<![\w*])\*([^*\s][^*]*)\*/g;
-  const nodes = [];
-  let at = 0;
-  for (const match of text.matchAll(pattern)) {
-    nodes.push(text.slice(at, match.index));
-    nodes.push(make(match[1] ? "code" : match[2] ? "strong" : "em", {}, match[1] || match[2] || match[3]));
-    at = match.index + match[0].length;
-  }
-  return [...nodes, text.slice(at)];
-}
-
 // Ask the kernel; the promise ends with "" when the traits have changed, or with the reason why there is no answer.
 // A kernel that is there says at once that it heard, even while a cell runs; an answer that comes too late still changes the traits.
 function ask(model, question, patience = PATIENCE) {

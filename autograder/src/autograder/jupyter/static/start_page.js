@@ -1,25 +1,4 @@
 // The start page (see start_page.py). Titles and messages only ever become text, never markup.
-function make(tag, attributes = {}, ...children) {
-  const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (value === true) element.setAttribute(name, "");
-    else if (value !== false && value !== null) element.setAttribute(name, value);
-  }
-  element.append(...children);
-  return element;
-}
-
-/** One line of Markdown (code, strong) as nodes. */
-function inline(text) {
-  const nodes = [];
-  let at = 0;
-  for (const match of (text || "").matchAll(/`([^`]+)`|\*\*(.+?)\*\*/g)) {
-    nodes.push(text.slice(at, match.index), make(match[1] ? "code" : "strong", {}, match[1] || match[2]));
-    at = match.index + match[0].length;
-  }
-  return [...nodes, (text || "").slice(at)];
-}
-
 /** Give the attributes with which JupyterLab takes a button for a command. */
 const command = (name, args) => ({
   type: "button",
