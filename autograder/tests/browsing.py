@@ -66,7 +66,11 @@ READY = """async () => {
 }"""
 """Whether the notebook in front has a kernel that answers: before that, Run is lost without a word."""
 
-RUN_ALL = "() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }"
+RUN_ALL = """() => {
+  const { commands, shell } = window.jupyterapp;
+  for (const cell of shell.currentWidget.content.widgets) if (cell.model.type === 'code') cell.setPrompt('');
+  commands.execute('notebook:run-all-cells');
+}"""
 
 GO_TO_LAST = """() => {
   const notebook = window.jupyterapp.shell.currentWidget.content;
@@ -210,13 +214,15 @@ def open_notebook(page: Page, path: str) -> None:
 def run_all(page: Page) -> None:
     """Run all cells of the notebook in front to their end and go to the last; press again where that is lost, as a learner would."""
     end = time.monotonic() + PATIENCE / 1000
-    pressed = 0.0
-    while not all(prompts := page.evaluate(PROMPTS)) or "*" in prompts:
+    again = 0.0
+    prompts: list[str] = []
+    while not prompts or not all(prompts) or "*" in prompts:
         assert time.monotonic() < end, f"waited in vain: {prompts}"
-        if not any(prompts) and time.monotonic() > pressed + PATIENCE / 6000:
+        if not any(prompts) and time.monotonic() > again:
             page.evaluate(RUN_ALL)
-            pressed = time.monotonic()
+            again = time.monotonic() + PATIENCE / 6000
         time.sleep(0.1)
+        prompts = page.evaluate(PROMPTS)
     page.evaluate(GO_TO_LAST)
 
 
