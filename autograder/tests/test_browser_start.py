@@ -74,6 +74,7 @@ def test_one_button_opens_lesson_exercise_and_shell(page: Page, course: Path) ->
     page.get_by_role("button", name=re.compile("here: 01")).focus()
     page.keyboard.press("Enter")
     until(page, PLACES, lambda found: {lesson, "ex01"} <= found.keys() and _beside(found[lesson], found["ex01"]))
+    page.locator('.wh-go[aria-busy="false"]').wait_for(state="attached")
     photograph(page, "start-begun-light")
 
     # a notebook opens beside this page also when the last click was in the terminal's column

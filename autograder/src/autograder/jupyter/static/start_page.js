@@ -81,14 +81,31 @@ function render({ model, el }) {
       if (path) press("docmanager:open", { path, ...beside() });
     }
     if (!model.get("terminals")) return;
-    const came = Date.now() + 4000;
-    const wait = setInterval(() => {
-      const names = [...document.querySelectorAll(".lm-DockPanel-tabBar .lm-TabBar-tab")].map((tab) => tab.title || "");
-      if (!names.some((name) => name.includes(front)) && Date.now() < came) return;
-      clearInterval(wait);
+    setOpening(true);
+    whenThere(front, () => {
       press("terminal:open", { name: `ex${row.number}` });
-      setTimeout(() => press("docmanager:open", { path: front, ...beside() }), 600);
+      whenThere(`ex${row.number}`, () => {
+        press("docmanager:open", { path: front, ...beside() });
+        setOpening(false);
+      });
+    });
+  }
+
+  /** Go on when a tab is there that is called so, or after some seconds in any case. */
+  function whenThere(name, next) {
+    const last = Date.now() + 4000;
+    const wait = setInterval(() => {
+      const tabs = [...document.querySelectorAll(".lm-DockPanel-tabBar .lm-TabBar-tab")];
+      if (!tabs.some((tab) => `${tab.title} ${tab.textContent}`.includes(name)) && Date.now() < last) return;
+      clearInterval(wait);
+      setTimeout(next, 200); // it comes to the front by itself first
     }, 100);
+  }
+
+  let opening = false; // a second press, from impatience, opens nothing
+  function setOpening(now) {
+    opening = now;
+    onward.querySelector(".wh-go")?.setAttribute("aria-busy", String(now));
   }
 
   function draw() {
@@ -127,7 +144,8 @@ function render({ model, el }) {
     const verb = next.begun ? "Continue here" : "Begin here";
     const go = make("button", { type: "button", class: "wh-go" }, `${verb}: ${next.number} ${next.title}`);
     go.disabled = !next.lesson && !next.exercise;
-    go.addEventListener("click", () => goOn(next));
+    go.setAttribute("aria-busy", String(opening));
+    go.addEventListener("click", () => opening || goOn(next));
     const what = next.begun && model.get("task") ? `${model.get("task")}. ` : "";
     if (base) {
       const link = make("a", { href: address(base, "terminals", `ex${next.number}`), target: "_blank" }, "open its shell");
