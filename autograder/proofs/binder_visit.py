@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Landing", "Solved", "arrive", "chromium", "idle_out", "page_of", "say", "solve"]
 
-browsing.PATIENCE = 300_000.0  # a pod has one processor, and the machine may be busy with other things
-
 FRONT = ".jp-NotebookPanel:not(.lm-mod-hidden)"
 SHELL = ".jp-Terminal:not(.lm-mod-hidden)"
 
@@ -81,6 +79,8 @@ class Solved:
 
 def arrive(page: Page, pod: Pod, path: str, shot: str) -> Landing:
     """Open the badge's path, wait for notebook and shell, and look."""
+    browsing.PATIENCE = 300_000.0  # a pod has one processor, and the machine may be busy with other things
+    page.set_default_timeout(browsing.PATIENCE)
     began = time.monotonic()
     page.goto(pod.url(path))
     page.wait_for_function("() => window.jupyterapp && window.jupyterapp.restored.then(() => true)")
