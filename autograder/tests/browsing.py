@@ -47,8 +47,9 @@ MARKS = [
         reason=f"there is no {CHROMIUM}: install Debian's chromium, or set WHEELHOUSE_CHROMIUM",
     ),
     pytest.mark.timeout(600),
+    pytest.mark.xdist_group("browser"),
 ]
-"""For the `pytestmark` of a module that uses a browser."""
+"""For the `pytestmark` of a module that uses a browser: one at a time is enough for a small machine."""
 
 READY = """async () => {
   const app = window.jupyterapp;

@@ -24,7 +24,7 @@ from browsing import MARKS, chromium, photograph
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-pytestmark = [*MARKS, pytest.mark.xdist_group("book")]
+pytestmark = MARKS
 
 HERE = Path(__file__).parent
 ROUNDS = int(os.environ.get("WHEELHOUSE_ROUNDS", "1"))

@@ -19,7 +19,7 @@ from browsing import MARKS, PATIENCE, chromium, jupyterlab, open_notebook, page_
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-pytestmark = [*MARKS, pytest.mark.xdist_group("start page")]
+pytestmark = MARKS
 
 START = "notebooks/00-start.ipynb"
 PLACES = """() => Object.fromEntries([...window.jupyterapp.shell.widgets('main')].filter((widget) => widget.isVisible).map((widget) =>

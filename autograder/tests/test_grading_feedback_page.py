@@ -16,7 +16,7 @@ from browsing import MARKS, chromium, page_of, photograph
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Dialog
 
-pytestmark = [*MARKS, pytest.mark.xdist_group("attacks")]
+pytestmark = MARKS
 
 CHOSEN = ("N22", "N27", "F01", "F02", "F06")
 assert notebooks

@@ -16,6 +16,9 @@ from autograder.places import other_labs
 NETCORE = "netcore==1.1\n    # via orm\n"
 
 
+pytestmark = pytest.mark.xdist_group("lock lens")
+
+
 @pytest.fixture(scope="module")
 def picture(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LockLens]:
     """A lens in a workspace with nothing in it; made once, since five tools are at work."""

@@ -222,6 +222,34 @@ def test_no_file_names_a_host_of_distributions() -> None:
         assert not [host for host in HOSTS if host in text], path.relative_to(COURSE)
 
 
+def test_tests_of_a_group_share_a_worker(tmp_path: Path) -> None:
+    """What is marked to be run by one worker is: an edition of pytest and one of pytest-xdist once didn't agree, and didn't say so."""
+    (tmp_path / "test_group.py").write_text(
+        "import pathlib, pytest\n"
+        "@pytest.mark.xdist_group('one')\n"
+        "@pytest.mark.parametrize('number', range(8))\n"
+        "def test_it(number, worker_id):\n"
+        "    pathlib.Path(f'by-{worker_id}').touch()\n"
+    )
+    words = [
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:nbmake",
+        "--numprocesses",
+        "2",
+        "--dist",
+        "loadgroup",
+        "-q",
+        str(tmp_path),
+    ]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *words], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stdout
+    assert len(list(tmp_path.glob("by-gw*"))) == 1
+
+
 def test_scripts_are_executable_and_parse() -> None:
     """What a machine starts by its name may be started, in every clone, and is no nonsense to its shell."""
     modes = (
