@@ -6,6 +6,7 @@ Nothing is said twice: the title, the tasks and their reference answers stand in
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import inspect
 import re
@@ -237,7 +238,9 @@ def _part(folder: Path, name: str) -> ModuleType:
     """Import `checks`, `mistakes` or `alternatives` of an exercise, which may lie outside the package (an author's draft)."""
     package = f"autograder.catalog.{folder.name}"
     if folder.parent.resolve() != CATALOG.resolve():
-        package = f"_exercise_{abs(hash(str(folder.resolve()))):x}_{folder.name}"
+        # of what was read then: an author's next version is another one, even within a second and at the same place
+        texts = [str(folder.resolve()), *(one.read_bytes() for one in sorted(folder.glob("*.py")))]
+        package = f"_exercise_{hashlib.sha256(repr(texts).encode()).hexdigest()[:16]}_{folder.name}"
         if package not in sys.modules:
             module = ModuleType(package)
             module.__path__ = [str(folder)]
