@@ -485,10 +485,29 @@ def apt_install(names: Sequence[str]) -> bool:
     return False
 
 
+SEED = "from autograder.sandbox.seed import seed; seed(lambda text: print(text, flush=True))"
+
+
 def fetch_mirror(folder: Path) -> None:
-    """Let the course fetch the real distributions of its index and its sandbox's tools; without a network it works with what is there."""
+    """Let the course fetch the real distributions of its index and its sandbox's tools; without a network it works with what is there.
+
+    Beside that, which mostly waits for the network, the sandbox's own Python is made. What goes wrong with it is told when it is needed.
+    """
     command = [str(folder / "bin" / "course"), "index", "fetch"]
-    done = subprocess.run(command, cwd=COURSE, env=clean_variables(), stdin=subprocess.DEVNULL, check=False)
+    variables = clean_variables()
+    with subprocess.Popen(
+        [str(python_of(folder)), "-c", SEED],
+        cwd=COURSE,
+        env=variables,
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as seed:
+        try:
+            done = subprocess.run(command, cwd=COURSE, env=variables, stdin=subprocess.DEVNULL, check=False)
+            seed.wait()
+        except BaseException:
+            seed.terminate()
+            raise
     if done.returncode:
         say(
             "Note: some real distributions or tools are missing; what needs them will say so, and the same command fetches them later."
