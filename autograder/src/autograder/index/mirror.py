@@ -25,7 +25,7 @@ from autograder.index.known import bundled_wheels
 from autograder.index.mirror_lock import Locked, fitting, read_lock
 from autograder.index.store import Held, Store, describe
 
-_BATCH = 6
+_BATCH = 12
 """So many at once: what an earlier batch fetched survives when the network goes away."""
 _AT_ONCE = 3
 """So many pips at once: most of the time each waits for the network."""
