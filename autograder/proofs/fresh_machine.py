@@ -189,7 +189,10 @@ class Proof:
         done = self.made.run(f"make test{words}", folder=PLAIN, timeout=7200)
         summary = re.findall(r"^=+ (.*(?:passed|failed|error).*) =+$", done.output, re.M)
         order = "in order" if "built files are in order" in done.output else "NOT in order"
-        said = f"{summary[-1] if summary else done.output[-300:]}; style, types and built files {order}"
+        broken = "".join(
+            f"; {name} failed" for name in dict.fromkeys(re.findall(r"^(?:FAILED|ERROR) (\S+)", done.output, re.M))
+        )
+        said = f"{summary[-1] if summary else done.output[-300:]}{broken}; style, types and built files {order}"
         what = "`make test`" if self.full else "`make test` of the parts that read archives, trees and environments"
         yield Row(f"{what}, as an ordinary user", said, done.status == 0)
 
