@@ -77,7 +77,7 @@ def health() -> None:
     """Show what works on this machine, and what to do about what doesn't."""
     found = tuple(doctor.examine())
     rows = "".join(
-        f"<tr><td style='text-align:left'>{'✓ ok' if one.good else '! note'}</td>"
+        f"<tr><td style='text-align:left;white-space:nowrap'>{'✓ ok' if one.good else '! note'}</td>"
         f"<th scope='row' style='text-align:left'>{inline_html(one.about)}</th>"
         f"<td style='text-align:left'>{inline_html(one.found)}"
         f"{'' if one.good else '<br><strong>' + inline_html(one.next_step) + '</strong>'}</td></tr>"
