@@ -165,7 +165,7 @@ def test_what_each_command_changed(browser: Browser, lab: Lab) -> None:
 
         panel.locator("> summary").press("Enter")
         panel.locator(".wh-steps").wait_for(state="hidden")
-        assert f"SHOP={mark}" in panel.locator("> summary").inner_text()
+        panel.locator("> summary", has_text=f"SHOP={mark}").wait_for()
         panel.locator("> summary").press("Enter")
 
         page.evaluate(RESTART)

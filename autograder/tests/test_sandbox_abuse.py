@@ -24,7 +24,8 @@ from autograder.sandbox.system_python import empty_folder, executable_name, make
 from pods import pod_command, why_no_pods
 from sandbox_places import new_place, sandbox_of
 
-pytestmark = pytest.mark.promise
+# one worker: without a sandbox, in the basic tier, root signals every process of the machine, another tier's victim among them
+pytestmark = [pytest.mark.promise, pytest.mark.xdist_group("abuse")]
 ALL = int(os.environ.get("WHEELHOUSE_ROUNDS") or 1) > 1
 """Whether each row is run in each tier by each user; else what is told apart by the tier or the user, which is most."""
 _GROUPS = {
