@@ -488,7 +488,7 @@ def apt_install(names: Sequence[str]) -> bool:
 SEED = "from autograder.sandbox.seed import seed; seed(lambda text: print(text, flush=True))"
 
 
-def fetch_mirror(folder: Path) -> None:
+def provide_the_rest(folder: Path) -> None:
     """Let the course fetch the real distributions of its index and its sandbox's tools; without a network it works with what is there.
 
     Beside that, which mostly waits for the network, the sandbox's own Python is made. What goes wrong with it is told when it is needed.
@@ -528,7 +528,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         make(options.purpose, options.folder.absolute())
         provide_tools(options.purpose)
-        fetch_mirror(options.folder.absolute())
+        provide_the_rest(options.folder.absolute())
         tell_missing_tools(options.purpose)
     except CannotGoOn as problem:
         print(problem, file=sys.stderr)

@@ -150,17 +150,8 @@ def otter(environment: Path, place: Path, made: Snapshots, count: int) -> Taken:
             }
             (work / "tests" / f"q{task.number}.py").write_text(f"test = {test!r}\n", "utf-8")
         shutil.copy(COURSE / "exercises" / name / f"{name}.ipynb", work)
-        make = [
-            python,
-            "-m",
-            "otter",
-            "generate",
-            "--tests-dir",
-            "tests",
-            "--output-path",
-            "autograder.zip",
-            "--no-environment",
-        ]
+        options = ["--tests-dir", "tests", "--output-path", "autograder.zip", "--no-environment"]
+        make = [python, "-m", "otter", "generate", *options]
         subprocess.run(make, cwd=work, env=variables, check=True, capture_output=True)
         archive = str(work / "autograder.zip")
         for number in range(count):

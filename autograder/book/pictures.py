@@ -8,10 +8,8 @@ from __future__ import annotations
 import html
 import json
 import re
-from pathlib import Path
 from typing import Any
 
-import autograder.jupyter as face
 from autograder.jupyter import widget_files
 from autograder.jupyter.widget_files import STATIC
 
@@ -23,7 +21,7 @@ _DARK = '[data-jp-theme-light="false"]'
 
 def names() -> list[str]:
     """Give the pictures' names."""
-    found = sorted(path.stem for path in (Path(face.__file__).parent / "pictures").glob("[a-z]*.py"))
+    found = sorted(path.stem for path in (STATIC.parent / "pictures").glob("[a-z]*.py"))
     return [name for name in found if name != "picture"]
 
 

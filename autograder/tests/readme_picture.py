@@ -62,8 +62,7 @@ def main() -> int:
             checklist.get_by_role("button", name="Open the shell").click()
             until(page, CONNECTED, lambda seen: bool(seen == "connected"))
             prompt = signal_file(open_workspace(exercise))
-            while not prompt.exists():
-                page.wait_for_timeout(100)
+            until(page, "() => null", lambda _: prompt.exists())
             page.locator(".jp-Terminal .xterm-screen").first.click()
             for command in COMMANDS:
                 page.keyboard.type(f"{command}\n")

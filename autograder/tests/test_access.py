@@ -135,7 +135,9 @@ CELLS = {
         "changed()",
     ],
 }
-"""Small notebooks of this module's own."""
+"""Small notebooks of this module's own; lesson 06 is the course's."""
+LESSON_CELLS = 12
+"""How many cells of lesson 06 are run: all kinds of its outputs."""
 
 
 def _notebook(sources: list[str]) -> str:
@@ -157,6 +159,9 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     shutil.copytree(root / "exercises", made / "exercises", ignore=shutil.ignore_patterns("*.snapshot"))
     for name, sources in CELLS.items():
         (made / "notebooks" / name).write_text(_notebook(sources), "utf-8")
+    told = json.loads((made / "notebooks" / "06-virtual-environments.ipynb").read_text("utf-8"))
+    sources = ["".join(cell["source"]) for cell in told["cells"] if cell["cell_type"] == "code"]
+    (made / "notebooks" / "lesson.ipynb").write_text(_notebook(sources[:LESSON_CELLS]), "utf-8")
     yield made
     subprocess.run(["rm", "-rf", str(made.parent)], check=False)
 
@@ -264,6 +269,19 @@ def test_the_start_page_is_for_everybody(lab: Page) -> None:
     _run(lab, "start.ipynb", ".jp-RenderedHTMLCommon table")
     _look(lab, ".jp-OutputArea-output", "start")
     assert _stops(lab, f"{FRONT} .jp-OutputArea-output")
+
+
+def test_a_lessons_outputs_are_for_everybody(lab: Page) -> None:
+    """What the cells of lesson 06 show, in the light and in the dark."""
+    usual = lab.viewport_size
+    assert usual is not None
+    lab.set_viewport_size({**usual, "height": 9000})  # JupyterLab draws only the cells that can be seen
+    try:
+        _run(lab, "lesson.ipynb", ".jp-Cell:last-child .jp-OutputArea-output")
+        assert lab.locator(f"{FRONT} .jp-CodeCell .jp-OutputArea-output").count() >= LESSON_CELLS - 2
+        _look(lab, ".jp-OutputArea-output", "lesson")
+    finally:
+        lab.set_viewport_size(usual)
 
 
 @pytest.fixture

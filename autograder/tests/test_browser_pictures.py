@@ -293,6 +293,7 @@ def test_the_start_page_leads_on(page: Page) -> None:
     run_all(page)
     health = page.locator(f"{FRONT} .jp-RenderedHTML table", has_text="free for workspaces")
     health.wait_for(state="attached")
+    _look(page, ".jp-RenderedHTML table", "start")
     lesson = page.get_by_role("button", name=re.compile("^Lesson 01"))
     lesson.wait_for(state="attached")
     lesson.click()

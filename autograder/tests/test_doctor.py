@@ -93,11 +93,11 @@ def test_a_changed_system_python_is_named(labs: Path, tmp_path: Path, monkeypatc
         (
             "[course]\nexercises = [1, 6]\n[policy]\ncooldown-days = 7",
             True,
-            "exercises 01, 06; .* releases wait 7 days",
+            "^exercises 01, 06; releases wait 7 days",
             "",
         ),
         ("[course]\ntrack = 'operations'", True, r"exercises 06, .*\(track operations\)", ""),
-        ("[policy]\npython = '>=3.99'", False, r"The course's Python is 3\.\d+", "make lab PYTHON="),
+        ("[policy]\npython = '>=3.99'", False, r"The Python of the course is 3\.\d+", "make lab PYTHON="),
         ("[policy]\ncooldown = 7", False, "no `cooldown`", "cooldown-days"),
         ("[index]\ndistributions = ['our-library']", False, "never locked", "course index lock --company"),
     ],

@@ -232,15 +232,8 @@ def test_tests_of_a_group_share_a_worker(tmp_path: Path) -> None:
         "    pathlib.Path(f'by-{worker_id}').touch()\n"
     )
     words = [
-        "-p",
-        "no:cacheprovider",
-        "-p",
-        "no:nbmake",
-        "--numprocesses",
-        "2",
-        "--dist",
-        "loadgroup",
-        "-q",
+        *("-p", "no:cacheprovider", "-p", "no:nbmake"),
+        *("--numprocesses", "2", "--dist", "loadgroup"),
         str(tmp_path),
     ]
     done = subprocess.run(

@@ -93,22 +93,22 @@ def _company() -> Iterator[Finding]:
     if said.track or said.exercises:
         numbers = ", ".join(f"{one.number:02}" for one in chosen)
         told.append(f"exercises {numbers}{f' (track {said.track})' if said.track else ''}")
-    if said.policy != Policy():
-        row = said.policy.row
-        told.append(f"Python {row['python']}, built by {row['backends']}, releases wait {row['cooldown']}")
+    row, usual = said.policy.row, Policy()
+    if said.policy.python != usual.python:
+        told.append(f"projects for Python {row['python']}")
+    if said.policy.build_backends:
+        told.append(f"built by {row['backends']}")
+    if said.policy.cooldown_days:
+        told.append(f"releases wait {row['cooldown']}")
     if said.index.distributions:
         told.append(f"your own {', '.join(said.index.distributions)} on the twin of the company's index")
     runs = system_python_version()
+    fits = runs in SpecifierSet(said.policy.python)
     yield Finding(
         FILE,
-        f"{'; '.join(told) or 'nothing is set'}"
-        + (
-            ""
-            if (fits := runs in SpecifierSet(said.policy.python))
-            else f". The course's Python is {runs}: not one of these"
-        ),
+        f"{'; '.join(told) or 'nothing is set'}{'' if fits else f'. The Python of the course is {runs}: not one of these'}",
         fits,
-        "Start the course with a Python that the policy allows, such as `make lab PYTHON=python3.13`: nothing can be built for one that isn't there.",
+        "Start the course with a Python that the policy allows, `make lab PYTHON=` and its name: nothing can be built for one that isn't there.",
     )
 
 

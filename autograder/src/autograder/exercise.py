@@ -238,7 +238,7 @@ def _part(folder: Path, name: str) -> ModuleType:
     """Import `checks`, `mistakes` or `alternatives` of an exercise, which may lie outside the package (an author's draft)."""
     package = f"autograder.catalog.{folder.name}"
     if folder.parent.resolve() != CATALOG.resolve():
-        # of what was read then: an author's next version is another one, even within a second and at the same place
+        # by what stands in it: an author's next version at the same place is another package
         texts = [str(folder.resolve()), *(one.read_bytes() for one in sorted(folder.glob("*.py")))]
         package = f"_exercise_{hashlib.sha256(repr(texts).encode()).hexdigest()[:16]}_{folder.name}"
         if package not in sys.modules:

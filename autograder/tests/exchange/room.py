@@ -38,6 +38,8 @@ SECRET = "sesame-2f81c6"
 """Stands in all that the instructor has and nobody else may read, and in a token in the instructor's variables."""
 SNAPSHOT = f"{EXERCISE}.snapshot"
 assert attacks  # it fills ATTACKS
+GROWING = next(one.who for one in ATTACKS if one.id == "E32")
+"""Whose work grows while it is read."""
 
 
 def users() -> list[str]:
@@ -162,8 +164,9 @@ class Room:
         except OSError:
             return "none"
         known = {f"new work of {learner}": "new", f"old work of {learner}": "older"}
-        # what grows (E32) is collected as it was between two writes, if it happens to be read then
-        return known.get(text.rstrip("x"), f"other: {text[:30]!r}")
+        if learner == GROWING:  # it is collected as it was between two writes, if it happens to be read then
+            text = text.rstrip("x")
+        return known.get(text, f"other: {text[:30]!r}")
 
     def harm(self, begun: datetime, attacker: str) -> list[str]:
         """Look from outside at what was collected: all that should not be there, or isn't."""
