@@ -13,8 +13,8 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from autograder.environment import Facts
 from autograder.exceptions import Failed
+from autograder.facts import Facts
 from autograder.index import PackageIndex
 from autograder.tree import FolderTree
 from autograder.workspace import Workspace

@@ -13,8 +13,8 @@ import pytest
 
 from autograder import archive
 from autograder.archive import Sdist, Wheel, find_archives
-from autograder.environment import Facts
 from autograder.exceptions import Failed
+from autograder.facts import Facts
 from autograder.folder import index
 from autograder.tree import FolderTree
 from autograder.workspace import Workspace

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from autograder.environment import Facts
 from autograder.exceptions import BrokenExercise, Failed, SnapshotError
+from autograder.facts import Facts
 from autograder.folder import index
 from autograder.index.journal import Event, Journal
 from autograder.published import Published

@@ -21,8 +21,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from autograder.distribution import KnownWheel
-from autograder.environment import Facts
 from autograder.exceptions import SandboxError, SnapshotError
+from autograder.facts import Facts
 from autograder.index import PackageIndex
 from autograder.snapshot import LIMITS, SnapshotTree, digest, pack, restore, travels
 from autograder.snapshot.records import full, thin

@@ -8,62 +8,25 @@ from __future__ import annotations
 
 import posixpath
 import re
-import shlex
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from functools import cached_property
-from pathlib import PurePosixPath
 
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from autograder.distribution import Distribution, Known, folder_name
+from autograder.elsewhere import find_elsewhere
 from autograder.exceptions import Failed
+from autograder.facts import Facts
+from autograder.scripts import Script, read_scripts
 from autograder.source import starts
 from autograder.tree import Outside, Tree, resolve
 from autograder.wording import code, command, leaving, listing, seen, unseen
 
-__all__ = ["Environment", "Facts", "Script", "find_environments"]
+__all__ = ["Environment", "find_environments"]
 
 LARGEST_CONFIG = 64_000
-LARGEST_SCRIPT_HEAD = 4_096
 MOST_FOLDERS_SEARCHED = 400
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What a reader must know besides the files; travels in the snapshot."""
-
-    root: PurePosixPath
-    """Where the learner's commands saw the top of the workspace."""
-    python_home: str
-    """The folder of the system Python's executables, as they saw it: `/usr/local/bin`."""
-    python_version: str
-    """The system Python's version: `3.11.7`."""
-    seed: str = ""
-    """What this learner's variant of the exercise was drawn from; see `autograder.variants`."""
-
-    @property
-    def python_series(self) -> str:
-        """The version's first two numbers, as in `lib/python3.11`."""
-        return ".".join(self.python_version.split(".")[:2])
-
-    def show(self, path: str) -> str:
-        """Give a path relative to the workspace if it lies in it, else as it is."""
-        normal = PurePosixPath(posixpath.normpath(path))
-        return str(normal.relative_to(self.root)) if normal.is_relative_to(self.root) else path
-
-
-@dataclass(frozen=True)
-class Script:
-    """One command in an environment's `bin`."""
-
-    name: str
-    path: str
-    """Relative to the workspace."""
-    interpreter: str
-    """The absolute path of the program which its first line names; empty if it names none."""
-    executable: bool
 
 
 class Environment:
@@ -110,7 +73,7 @@ class Environment:
     @cached_property
     def scripts(self) -> tuple[Script, ...]:
         """The commands in `bin` that name an interpreter in their first line, sorted by name."""
-        return tuple(self._scripts())
+        return tuple(read_scripts(self._tree, f"{self._folder}/bin", f"{self.path}/bin", self._facts.root))
 
     @cached_property
     def distributions(self) -> tuple[Distribution, ...]:
@@ -400,24 +363,6 @@ class Environment:
             )
         return where
 
-    # Scripts
-
-    def _scripts(self) -> Iterator[Script]:
-        folder = f"{self._folder}/bin"
-        for name in self._tree.names(folder):
-            path = f"{folder}/{name}"
-            entry = self._tree.entry(path)
-            if entry is None or entry.kind != "file":
-                continue
-            try:
-                head = self._tree.read(path, LARGEST_SCRIPT_HEAD)
-            except FileNotFoundError:
-                continue
-            if head.startswith(b"#!"):
-                text = head.decode("utf-8", "surrogateescape")
-                beside = str(self._facts.root / folder)
-                yield Script(name, f"{self.path}/bin/{name}", _interpreter(text, beside), entry.executable)
-
     # Why something isn't installed
 
     def _not_installed(self, wanted: str, expected: str) -> Failed:
@@ -442,8 +387,8 @@ class Environment:
                     next_step=f"Run {in_site_packages} and look for a `dist-info` of {code(wanted)}.",
                     evidence=seen(name),
                 )
-        elsewhere = self._elsewhere(wanted)
-        if elsewhere:
+        elsewhere = find_elsewhere(self._tree, wanted, self.path, self.site_packages, self._facts.root)
+        if elsewhere is not None:
             label, place = elsewhere
             return Failed(
                 expected=expected,
@@ -488,57 +433,6 @@ class Environment:
                 continue
         return found
 
-    def _elsewhere(self, wanted: str) -> tuple[str, str] | None:
-        """Find a distribution elsewhere in the project's folder: another environment, a `.pth` line, a `--target` folder.
-
-        Other projects of the workspace may well have it: that is no clue.
-        """
-        for folder in [*self._pth_folders(), *_folders(self._tree, posixpath.dirname(self.path))]:
-            if folder == self.site_packages:
-                continue
-            for name in self._tree.names(folder):
-                label = folder_name(name)
-                if label is not None and label[0] == wanted and label[1]:
-                    return " ".join(label), folder or "."
-        return None
-
-    def _pth_folders(self) -> Iterator[str]:
-        for name in self._names:
-            if not name.endswith(".pth"):
-                continue
-            try:
-                text = self._tree.read(f"{self.site_packages}/{name}", LARGEST_CONFIG).decode("utf-8", "replace")
-            except FileNotFoundError:
-                continue
-            for line in text.splitlines():
-                line = line.strip()
-                if not line or line.startswith(("#", "import ", "import\t")) or "\0" in line:
-                    continue
-                absolute = posixpath.normpath(str(self._facts.root / self.site_packages / line))
-                if PurePosixPath(absolute).is_relative_to(self._facts.root):
-                    yield str(PurePosixPath(absolute).relative_to(self._facts.root))
-
-
-def _folders(tree: Tree, top: str = "") -> Iterator[str]:
-    """List the folders from `top` on, nearest first, at most 400 and no bytecode; of environments only their site-packages."""
-    todo, count = [top], 0
-    while todo and count < MOST_FOLDERS_SEARCHED:
-        folder = todo.pop(0)
-        count += 1
-        yield folder
-        if folder_name(posixpath.basename(folder)):
-            continue
-        for name in tree.names(folder):
-            path = f"{folder}/{name}" if folder else name
-            entry = tree.entry(path)
-            if entry is None or entry.kind != "folder" or name in ("__pycache__", ".git", "node_modules"):
-                continue
-            if tree.entry(f"{path}/pyvenv.cfg") is None:
-                todo.append(path)
-                continue
-            for series in tree.names(f"{path}/lib"):
-                yield f"{path}/lib/{series}/site-packages"
-
 
 def find_environments(tree: Tree) -> list[str]:
     """List the folders of the workspace, at most three deep, that hold a `pyvenv.cfg`, sorted."""
@@ -574,25 +468,3 @@ def _wanted(name: str, specifier: str) -> str:
 def _same_python(one: str, other: str) -> bool:
     """Compare as far as both go: uv may give only `3.11`."""
     return all(a == b for a, b in zip(one.split("."), other.split("."), strict=False))
-
-
-def _interpreter(text: str, beside: str) -> str:
-    """Read which program a script's first lines start.
-
-    Installers write `#!/path/python`; where that is too long, or has a space in it, `#!/bin/sh` and `'''exec' /path/python "$0" "$@"`;
-    for a relocatable environment the latter with an expression that leads to the folder of the script, `beside`.
-    """
-    lines = text.split("\n", 2)
-    words = lines[0][2:].split()
-    if not words:
-        return ""
-    if words[0] != "/bin/sh" or len(lines) < 2 or not lines[1].startswith("'''exec'"):
-        return words[0]
-    rest = lines[1][len("'''exec'") :].strip()
-    relative = re.match(r"\"\$\(dirname -- \"\$\(realpath -- \"\$0\"\)\"\)\"/'?([^'/\s]+)'?\s", rest)
-    if relative:
-        return f"{beside}/{relative[1]}"
-    try:
-        return shlex.split(rest)[0]
-    except (ValueError, IndexError):
-        return "/bin/sh"

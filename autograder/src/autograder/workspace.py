@@ -13,8 +13,9 @@ from functools import cached_property
 
 from autograder.archive import Sdist, Wheel, find_archives
 from autograder.distribution import Distribution, Known
-from autograder.environment import Environment, Facts
+from autograder.environment import Environment
 from autograder.exceptions import BrokenExercise, Failed
+from autograder.facts import Facts
 from autograder.published import Published
 from autograder.repository import Repository
 from autograder.requirements import Requirements

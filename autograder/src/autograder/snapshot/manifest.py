@@ -11,8 +11,8 @@ from pathlib import PurePosixPath
 from typing import Any, NoReturn
 
 from autograder.distribution import Known, KnownWheel
-from autograder.environment import Facts
 from autograder.exceptions import SnapshotError
+from autograder.facts import Facts
 from autograder.snapshot.packing import FORMAT, VERSION, wheel_mark
 from autograder.snapshot.state import FOLDER, LIMITS, Node, join, may_travel
 

@@ -11,8 +11,8 @@ from collections.abc import Collection, Mapping
 from pathlib import PurePosixPath
 
 from autograder.distribution import Known
-from autograder.environment import Facts
 from autograder.exceptions import SnapshotError
+from autograder.facts import Facts
 from autograder.snapshot.manifest import SEED, ManifestReader, damaged
 from autograder.snapshot.packing import is_published
 from autograder.snapshot.records import full

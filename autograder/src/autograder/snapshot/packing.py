@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from autograder.distribution import Known, KnownWheel, folder_name
-from autograder.environment import Facts
+from autograder.facts import Facts
 from autograder.snapshot.records import thin
 from autograder.snapshot.state import FOLDER, LIMITS, PUBLISHED, Node, join, nodes_of, require_bounds
 from autograder.tree import Kind, Tree

@@ -21,7 +21,7 @@ from autograder.snapshot.state import Node, join, nodes_of
 from autograder.tree import Outside, Tree, resolve
 
 if TYPE_CHECKING:
-    from autograder.environment import Facts
+    from autograder.facts import Facts
 
 __all__ = ["restore", "restore_published"]
 
