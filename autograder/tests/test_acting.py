@@ -52,6 +52,22 @@ def test_no_check_meets_what_another_left(labs: Path, tmp_path: Path) -> None:
     assert "No module named" in after.output
 
 
+def test_a_copy_may_do_without_a_system_python_of_its_own(labs: Path, tmp_path: Path) -> None:
+    """Where a tier can show one that stays as it is, nobody gets another; elsewhere each has their own, as ever."""
+    tree = snapshot_of(write_draft(tmp_path), "cups")
+    program = (
+        "import sys, sysconfig; print(sys.prefix == sys.base_prefix); open(sysconfig.get_path('purelib') + '/x', 'w')"
+    )
+    for tier in ("strong", "medium"):
+        with Stage(tree, tier, trusted=True, still=True) as stage:
+            did = stage.act(("python", "-c", program))
+            assert "True\n" in did.output
+            assert ("Read-only file system" in did.output) == (did.exit_status != 0) == (tier == "strong")
+            before = stage._place
+            stage.clear()
+            assert (stage._place is before) == (tier == "strong")
+
+
 def test_whoever_waits_is_told_and_may_end_it(labs: Path, draft: Exercise) -> None:
     """Each check that runs something is named before it runs, with its number; enough ends the running command, and leaves no result."""
     told: list[tuple[str, int, int]] = []

@@ -223,6 +223,21 @@ def test_an_honest_way_may_lead_outside_of_the_folder(labs: Path, shelved: tuple
     assert told.found == "no cups here"
 
 
+def test_an_honest_way_may_need_a_system_python_of_its_own(labs: Path, shelved: tuple[Exercise, list[str]]) -> None:
+    """In the folder alone the system Python is one that nobody can change; what must be installed there is, in the whole workspace."""
+    exercise, _ = shelved
+    found = Path(exercise.folder, "checks.py")
+    found.write_text(
+        found.read_text().replace(
+            "cat shelf/label.txt; ls", "pip install -q webfw && python3 -c 'import webfw' && echo cups"
+        )
+    )
+
+    shelf, other = evaluate(load_exercise(exercise.folder), _on_the_shelf(shelf="cups", other="tea")).tasks[0].outcomes
+
+    assert (shelf.state, other.state) == ("passed", "passed")
+
+
 def test_whose_variant_it_is_changes_no_result(labs: Path, shelved: tuple[Exercise, list[str]]) -> None:
     """Learners who drew the same values share what was found, under whatever name they drew them."""
     exercise, ran = shelved

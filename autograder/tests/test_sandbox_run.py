@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -13,7 +14,8 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from autograder.exceptions import SandboxError
-from autograder.sandbox import Completed, Limits, Place, Sandbox
+from autograder.sandbox import ISOLATING, Completed, Limits, Place, Sandbox
+from autograder.sandbox.seed import seed_amiss, still_system
 from sandbox_places import FORK_BOMB, TIERS, alive, gone, new_place, sandbox_of
 
 
@@ -279,6 +281,26 @@ def test_the_project_may_be_read_only(sandbox: Sandbox, tmp_path: Path) -> None:
     made = new_place(tmp_path)
     place = Place(made.project, made.home, made.system, read_only_project=True)
     assert "Read-only file system" in bash(sandbox, place, "touch x; touch ~/y && echo home").output
+
+
+def test_the_system_python_may_be_shared(sandbox: Sandbox, tmp_path: Path) -> None:
+    """One that nobody can change does all that one of their own does; where a tier can't promise that, nothing is run."""
+    made = new_place(tmp_path)
+    place = Place(made.project, made.home, still_system(), read_only_system=True)
+    if sandbox.tier not in ISOLATING:
+        with pytest.raises(SandboxError, match=f"The {sandbox.tier} sandbox"):
+            bash(sandbox, place, "true")
+        return
+    done = bash(
+        sandbox,
+        place,
+        "python -m venv .venv && .venv/bin/pip install --quiet webfw && .venv/bin/python -c 'import webfw; print(webfw.__name__)'; "
+        "pip --version | cut -d' ' -f 1; uv --version | cut -d' ' -f 1; type -P pypi-manage; "
+        "touch /usr/local/bin/mine /usr/local/share/mine $(echo /usr/local/lib/python3*/site-packages)/mine; pip install --quiet webfw; rm -rf /usr/local/*",
+    )
+    assert done.output.startswith("webfw\npip\nuv\n/usr/local/bin/pypi-manage\n")
+    assert len(re.findall(r"(?m)^touch: .*mine.*: Read-only file system$", done.output)) == 3
+    assert seed_amiss() == ""
 
 
 def test_the_project_stands_where_the_snapshot_says(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from autograder.folder import index, remove_tree, sandbox
 from autograder.places import cache
 from autograder.sandbox import ISOLATING, Limits, Place, Sandbox
 from autograder.sandbox.pythons import PLAIN, Pythons
-from autograder.sandbox.seed import require_sound_seed
+from autograder.sandbox.seed import require_sound_seed, still_system
 from autograder.sandbox.system_python import make_system, system_python_version, writable_parts
 from autograder.sandbox.tools import lacking, tools_mark
 from autograder.snapshot import ContentStore, SnapshotTree, open_store, restore, restore_published
@@ -90,14 +90,19 @@ class Stage:
         unsafe: str = "",
         pythons: Pythons = PLAIN,
         onlooker: Onlooker | None = None,
+        still: bool = False,
     ) -> None:
-        """Be ready to put `tree` together; unless it is `trusted`, only in a tier that isolates, or in one that `unsafe` allows."""
+        """Be ready to put `tree` together; unless it is `trusted`, only in a tier that isolates, or in one that `unsafe` allows.
+
+        `still` does without a system Python of its own where the tier can show one that stays as it is: most of a copy is that.
+        """
         self.tree = tree
         self.tier = tier
         self.trusted = trusted
         self.unsafe = unsafe
         self.pythons = pythons
         self.onlooker = onlooker or Onlooker()
+        self._still = still and pythons == PLAIN
         self.missing: tuple[str, ...] = ()
         self._folder: Path | None = None
         self._place: Place | None = None
@@ -119,7 +124,9 @@ class Stage:
     @staticmethod
     def _state(place: Place) -> tuple[str, ...]:
         """Look at what a command may change; the sandbox's own lock beside it is none of its business."""
-        seen = [place.project, place.home, *(place.system / part for part in writable_parts())]
+        seen = [place.project, place.home]
+        if not place.read_only_system:
+            seen += [place.system / part for part in writable_parts()]
         if place.published is not None:
             seen.append(place.published)
         return tuple(_marks(folder) for folder in seen)
@@ -155,12 +162,16 @@ class Stage:
             self._folder = Path(tempfile.mkdtemp(prefix="wheelhouse-", dir=_quick_folder()))
             project, home, system = (self._folder / name for name in ("project", "home", "system"))
             published = self._folder / "published"
-            for folder in (project, home, system, published):
+            for folder in (project, home, published):
                 folder.mkdir()
-            make_system(system, self.pythons)
+            isolated = box.tier in ISOLATING
+            if still := self._still and isolated:
+                system = still_system()
+            else:
+                make_system(system, self.pythons)
             # without namespaces a folder can't be shown elsewhere than where it is
-            root = self.tree.facts.root if box.tier in ISOLATING else None
-            place = Place(project, home, system, root=root, published=published)
+            root = self.tree.facts.root if isolated else None
+            place = Place(project, home, system, root=root, read_only_system=still, published=published)
             self.missing = restore(
                 self.tree,
                 project,

@@ -65,12 +65,12 @@ def _evaluate(one: Check, work: Workspace) -> Outcome:
 class _Scene:
     """What acting checks are given of a workspace: all of it or some folders, the state of that, and where it is put together."""
 
-    def __init__(self, tree: SnapshotTree, stage: Stage, exercise: Exercise) -> None:
+    def __init__(self, tree: SnapshotTree, stage: Stage, exercise: Exercise, *, narrow: bool) -> None:
         # the variant's rows are part of each result's key; whose they are changes nothing
         facts = replace(tree.facts, seed="")
         published = digest(tree.published) if tree.published is not None else ""
         self.stage = stage
-        self.state = hashlib.sha256(f"{digest(tree)} {published} {facts}".encode()).hexdigest()
+        self.state = hashlib.sha256(f"{digest(tree)} {published} {facts} {narrow}".encode()).hexdigest()
         self.workspace = Workspace(
             tree, facts, index().known, stage.act, published=tree.published, variant=exercise.variant
         )
@@ -93,8 +93,8 @@ def evaluate(
     (`"medium"`, `"basic"`; the verdict then says so): elsewhere its acting checks end as `error`.
 
     Results of acting checks are kept in the cache by the content of all they depend on. One that says in which folders it acts is tried
-    with these alone: who does another task, or has done it otherwise, shares its result. What fails there is tried in the whole
-    workspace, since an honest way may lead outside.
+    with these alone, and with a system Python that can't be changed: who does another task, or has done it otherwise, shares its result.
+    What fails there is tried in the whole workspace, since an honest way may lead outside.
     With `acting=False` those that aren't kept stay `waiting`.
     `checks` replaces the exercise's own, for the proof that each is needed.
 
@@ -112,9 +112,10 @@ def evaluate(
 
         @functools.cache
         def scene(folders: tuple[str, ...]) -> _Scene:
-            part = tree.only(folders) if folders else tree
-            stage = Stage(part, tier, trusted=trusted, unsafe=unsafe, pythons=pythons, onlooker=onlooker)
-            return _Scene(part, open_stages.enter_context(stage), exercise)
+            narrow = bool(folders)
+            part = tree.only(folders) if narrow else tree
+            stage = Stage(part, tier, trusted=trusted, unsafe=unsafe, pythons=pythons, onlooker=onlooker, still=narrow)
+            return _Scene(part, open_stages.enter_context(stage), exercise, narrow=narrow)
 
         for one in chosen:
             before = one.after

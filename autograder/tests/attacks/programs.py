@@ -12,6 +12,7 @@ from pathlib import Path
 from attacks.attack import RIGHT_REPORT, Attempt, attack
 from attacks.classroom import DAEMON, EXERCISE, Classroom
 from autograder.folder import index
+from autograder.sandbox.seed import seed_amiss
 
 __all__: list[str] = []
 
@@ -196,6 +197,30 @@ def poisons_system(one: Attempt) -> None:
     one.program(
         "import glob, os, site\nfor p in {*site.getsitepackages(), site.getusersitepackages()}:\n    os.makedirs(p, exist_ok=True)\n"
         "    open(p + '/sitecustomize.py', 'w').write(\"import sys; print('1485')\\n\")"
+    )
+
+
+@attack(
+    "P26",
+    "a program that writes to the system Python which it shares with all learners, in every way there is",
+    harm=lambda _room, _who: seed_amiss(),
+)
+def poisons_shared_system(one: Attempt) -> None:
+    """Write, rename, map, mount again, and go round by /proc: where one way works, the next learner's `pip` and `sitecustomize` are ours."""
+    one.program(
+        "import ctypes, glob, mmap, os\n"
+        "call = ctypes.CDLL(None, use_errno=True)\n"
+        "def each(*ways):\n    for way in ways:\n        try:\n            way()\n        except (OSError, ValueError):\n            pass\n"
+        "def mapped(path):\n    fd = os.open(path, os.O_RDWR)\n    mmap.mmap(fd, 1)[0:1] = b'#'\n"
+        "def again(path):\n    os.write(os.open(f'/proc/self/fd/{os.open(path, os.O_PATH)}', os.O_WRONLY), b'#')\n"
+        "here = '/usr/local/lib/python3.11/site-packages'\n"
+        "for top in ('', '/proc/self/root', '/proc/1/root', *glob.glob('/proc/[0-9]*/cwd/..')):\n"
+        "    file, folder = f'{top}{here}/pip/__init__.py', top + here\n"
+        "    each(lambda: call.mount(b'none', folder.encode(), b'none', 32 | 4096, None), lambda: call.umount2(folder.encode(), 2),\n"
+        "         lambda: os.chmod(file, 0o666), lambda: open(file, 'a').write('#'), lambda: mapped(file), lambda: again(file),\n"
+        "         lambda: os.truncate(file, 0), lambda: os.utime(file), lambda: os.setxattr(file, 'user.x', b'x'),\n"
+        "         lambda: os.link(file, 'linked.py'), lambda: open('linked.py', 'w').write('#'), lambda: os.unlink(file),\n"
+        "         lambda: os.rename(f'{folder}/pip', f'{folder}/pop'), lambda: open(f'{folder}/sitecustomize.py', 'w').write('#'))"
     )
 
 

@@ -169,7 +169,13 @@ class BasicSandbox(CommandSandbox):
         return running
 
     def _settle(self, place: Place) -> Path:
-        """Make the system Python ready, and give its seed."""
+        """Make the system Python ready, and give its seed.
+
+        Raises:
+            SandboxError: it is another's, or can't be made ready.
+        """
+        if place.read_only_system:
+            raise SandboxError(f"The {self.tier} sandbox can't keep a system Python from being changed.")
         return settle_system(place.system, self.python_home(place))
 
     def _confinement(

@@ -80,8 +80,9 @@ def mounts(place: Place, seed: Path, way: Way, root: PurePosixPath, *, pod: bool
     if (marker := place.system / "lib" / library / "EXTERNALLY-MANAGED").is_file():
         options += read(seed / "managed" / library, f"/usr/local/lib/{library}")
         options += read(marker, f"/usr/local/lib/{library}/EXTERNALLY-MANAGED")
+    show = read if place.read_only_system else write
     for part in writable_parts():
-        options += write(place.system / part, f"/usr/local/{part}")
+        options += show(place.system / part, f"/usr/local/{part}")
     options += [
         *read(seed / "bin" / executable_name(), f"/usr/local/bin/{executable_name()}"),
     ]

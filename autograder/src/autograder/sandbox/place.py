@@ -85,6 +85,8 @@ class Place:
     root: PurePosixPath | None = None
     """Where the project must appear; None leaves it to the tier. Only the strong tier can grant a wish."""
     read_only_project: bool = False
+    read_only_system: bool = False
+    """Whether `system` is another's, such as `seed.still_system()`. Only the strong tiers can grant this."""
     published: Path | None = None
     """What was published from here to the index: see `autograder.index.journal`. None: nothing can be."""
 

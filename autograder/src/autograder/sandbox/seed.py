@@ -9,6 +9,7 @@
       lib/libpython3.11.so.1.0       if the interpreter is linked to it
       etc/                           files which the strong tier shows in /etc
       managed/python3.11/            the same library as links, with a place for the marker of PEP 668
+      still/                         a new system Python that nobody may change, for checks which need none of their own
       inner.py                       the first program inside
       .seal                          what was made (see made_once.py)
 
@@ -33,11 +34,11 @@ from autograder.sandbox import configuration, fast_ensurepip, made_once, startup
 from autograder.sandbox.bases import Base, own_base
 from autograder.sandbox.distributor import rewrite, undo_distributor
 from autograder.sandbox.made_once import forget_unused, locked, note_use
-from autograder.sandbox.plan import plan_of, write_plan
+from autograder.sandbox.plan import plan_of, put_right, write_plan
+from autograder.sandbox.system_parts import STRONG_PYTHON_HOME, UNPACKED_PLAN, course_uv, parts
 
 __all__ = [
     "STRONG_PORT",
-    "UNPACKED_PLAN",
     "executable_name",
     "forget_unused",
     "library_name",
@@ -46,6 +47,7 @@ __all__ = [
     "require_sound_seed",
     "seed",
     "seed_amiss",
+    "still_system",
     "system_python_version",
 ]
 
@@ -55,8 +57,11 @@ _LEFT_OUT = {"site-packages", "dist-packages", "test", "tests", "idle_test", "EX
 _LEFT_OUT_PATTERNS = ("*.opt-1.pyc", "*.opt-2.pyc", "*.a", "*.o")
 _RPATH_INSIDE = b"$ORIGIN/../lib"
 _STRONG_PREFIX = "/usr/local"
-UNPACKED_PLAN = "unpacked.json"
-"""The file that lists what `ensurepip` installs, with modes and times: reading it is ten times as quick as looking at them all."""
+_STILL = "still"
+_SOURCES = (
+    *("inner.py", "fast_ensurepip.py", "configuration.py", "startup.py", "distributor.py", "seed.py"),
+    *("system_parts.py", "pypi_manage.py", "course_asks.py"),
+)
 
 
 def system_python_version() -> str:
@@ -80,10 +85,10 @@ def _key(base: Base, prefix: str) -> str:
     status = base.executable.stat()
     # whole seconds: an image that went through a registry keeps no more of a time
     made = f"{status.st_size} {int(status.st_mtime)}"
-    parts = [_FORMAT, base.full_version, base.prefix, str(base.executable), made]
-    parts += [prefix, *sorted(file.name for file in base.wheels.glob("*.whl"))]
-    digest = hashlib.sha256("\n".join(parts).encode())
-    for name in ("inner.py", "fast_ensurepip.py", "configuration.py", "startup.py", "distributor.py", "seed.py"):
+    words = [_FORMAT, base.full_version, base.prefix, str(base.executable), made]
+    words += [prefix, f"uv {course_uv() is not None}", *sorted(file.name for file in base.wheels.glob("*.whl"))]
+    digest = hashlib.sha256("\n".join(words).encode())
+    for name in _SOURCES:
         digest.update(Path(__file__).with_name(name).read_bytes())
     return f"{base.version}-{digest.hexdigest()[:16]}"
 
@@ -120,6 +125,15 @@ def seed(
             f"The sandbox's Python can't be made in {folder.parent}: {error}.",
             "Run `course doctor`; WHEELHOUSE_CACHE moves the folder.",
         ) from error
+
+
+def still_system() -> Path:
+    """Give a new system Python for `Place.system` which a sandbox shows read-only, so that one serves all.
+
+    Raises:
+        SandboxError: the seed that holds it can't be made.
+    """
+    return seed() / _STILL
 
 
 def seed_amiss() -> str:
@@ -167,6 +181,10 @@ def _make_seed(folder: Path, base: Base, prefix: str) -> None:
         if file.is_file() and not file.is_symlink() and not file.is_relative_to(templates):
             file.chmod(0o555 if os.access(file, os.X_OK) else 0o444)
     shutil.copyfile(Path(__file__).with_name("inner.py"), folder / "inner.py")
+    if prefix == _STRONG_PREFIX:
+        for part, plan in parts(folder, base.name, STRONG_PYTHON_HOME).items():
+            (folder / _STILL / part).mkdir(parents=True)
+            put_right(folder / _STILL / part, plan, {}, folder)
 
 
 def _make_managed(folder: Path, base: Base) -> None:

@@ -49,6 +49,7 @@ from autograder.sandbox.system_python import (
     STRONG_PORT,
     STRONG_PYTHON_HOME,
     executable_name,
+    seed,
     settle_system,
     with_second,
 )
@@ -295,4 +296,4 @@ class StrongSandbox(CommandSandbox):
         below = place.home / "project"
         if below.is_symlink() or (below.exists() and not below.is_dir()):
             below.unlink()
-        return settle_system(place.system, STRONG_PYTHON_HOME)
+        return seed() if place.read_only_system else settle_system(place.system, STRONG_PYTHON_HOME)

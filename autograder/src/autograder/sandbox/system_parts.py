@@ -11,11 +11,12 @@ from pathlib import Path, PurePosixPath
 from autograder.sandbox import fast_ensurepip
 from autograder.sandbox.ground import read_beneath, replace_beneath
 from autograder.sandbox.plan import Item, Plan, read_plan, remove
-from autograder.sandbox.seed import UNPACKED_PLAN
 
-__all__ = ["STRONG_PYTHON_HOME", "clear", "course_uv", "parts", "place_executables"]
+__all__ = ["STRONG_PYTHON_HOME", "UNPACKED_PLAN", "clear", "course_uv", "parts", "place_executables"]
 
 STRONG_PYTHON_HOME = PurePosixPath("/usr/local/bin")
+UNPACKED_PLAN = "unpacked.json"
+"""The file that lists what `ensurepip` installs, with modes and times: reading it is ten times as quick as looking at them all."""
 
 
 @functools.cache

@@ -63,7 +63,9 @@ def memory_bound(limits: Limits) -> int:
 
 def writable_folders(place: Place) -> list[Path]:
     """List the folders of a place to which a run may add."""
-    folders = [place.home, place.system]
+    folders = [place.home]
+    if not place.read_only_system:
+        folders.append(place.system)
     if not place.read_only_project:
         folders.append(place.project)
     if place.published is not None:
