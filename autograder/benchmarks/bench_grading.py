@@ -5,7 +5,7 @@
 knows (the reference answer, another right answer, a likely mistake, nothing), and has a note of its own in it, so that no two are equal.
 Ours grades from nothing, with all isolation on. The peers run the released notebook's cells, unconfined, on a few submissions, since each
 costs the same. Seconds of the processor hardly depend on how busy the machine is, those on the clock do.
-`--otter FOLDER` is an environment with otter-grader, ipykernel and this package (`uv pip install otter-grader ipykernel nbconvert -e autograder[jupyter]`).
+`--otter FOLDER` is an environment with otter-grader, ipykernel and this package (`uv pip install --compile-bytecode otter-grader ipykernel nbconvert -e autograder[jupyter]`).
 """
 
 from __future__ import annotations
@@ -133,6 +133,7 @@ def otter(environment: Path, place: Path, made: Snapshots, count: int) -> Taken:
     variables = dict(os.environ) | {
         "WHEELHOUSE_LABS": str(place / "labs"),
         "WHEELHOUSE_LEARNER": "",
+        "WHEELHOUSE_CACHE": str(cache()),
         "PATH": f"{environment / 'bin'}:{os.environ['PATH']}",
     }
     for name, snapshots in made.items():
@@ -148,7 +149,7 @@ def otter(environment: Path, place: Path, made: Snapshots, count: int) -> Taken:
                 "points": task.points,
                 "suites": [{"type": "doctest", "cases": [{"code": case}]}],
             }
-            (work / "tests" / f"q{task.number}.py").write_text(f"test = {test!r}\n", "utf-8")
+            (work / "tests" / f"q{task.number}.py").write_text(f"OK_FORMAT = True\ntest = {test!r}\n", "utf-8")
         shutil.copy(COURSE / "exercises" / name / f"{name}.ipynb", work)
         options = ["--tests-dir", "tests", "--output-path", "autograder.zip", "--no-environment"]
         make = [python, "-m", "otter", "generate", *options]
