@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Literal, NoReturn
 
 from autograder import __version__, grade_commands, index_commands, progress_commands
 from autograder.exceptions import CourseError, UsageError
+from autograder.unsafe_options import add_unsafe_options
 
 if TYPE_CHECKING:
     from autograder.verdict import Verdict
@@ -153,7 +154,7 @@ def _check(arguments: argparse.Namespace) -> int:
 
     def look() -> Verdict:
         if arguments.snapshot:
-            verdict = runner.check_snapshot(Path(arguments.snapshot), unsafe=arguments.unsafe or "")
+            verdict = runner.check_snapshot(Path(arguments.snapshot), unsafe=arguments.unsafe)
             if verdict.exercise.id != exercise.id:
                 raise UsageError(
                     f"{arguments.snapshot} is a snapshot of {verdict.exercise.id}.",
@@ -379,14 +380,7 @@ def _parser() -> argparse.ArgumentParser:
         help="look again whenever something changes, until all is done",
     )
     one.add_argument("--snapshot", metavar="FILE", help="check a submitted snapshot instead of the workspace")
-    for tier in ("medium", "basic"):
-        one.add_argument(
-            f"--unsafe-{tier}",
-            dest="unsafe",
-            action="store_const",
-            const=tier,
-            help=f"run a snapshot's programs even if only the {tier} sandbox works: only if you trust them",
-        )
+    add_unsafe_options(one, "run a snapshot's programs", "them")
     one = add("hint", _hint, "give the next hint", "course hint 06 2")
     exercise(one)
     one.add_argument(

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TextIO
 
 from autograder.exceptions import CourseError, UsageError
+from autograder.unsafe_options import add_unsafe_options
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator
@@ -53,15 +54,7 @@ def add_options(one: argparse.ArgumentParser) -> None:
     one.add_argument("--dry-run", action="store_true", help="grade, and say what would change, but write no points")
     one.add_argument("-y", "--yes", action="store_true", help="change points that were given before without asking")
     one.add_argument("--json", action="store_true", help="everything, for programs; asks nothing")
-    for tier in ("medium", "basic"):
-        one.add_argument(
-            f"--unsafe-{tier}",
-            dest="unsafe",
-            action="store_const",
-            const=tier,
-            default="",
-            help=f"run submitted programs even if only the {tier} sandbox works: only if you trust those who handed in",
-        )
+    add_unsafe_options(one, "run submitted programs", "those who handed in")
 
 
 def _count(text: str) -> int:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Protocol
 
 from autograder.exceptions import CourseError, UsageError
+from autograder.unsafe_options import add_unsafe_options
 
 __all__ = ["add_commands"]
 
@@ -135,15 +136,7 @@ def _add_report(add: _Add) -> None:
     one.add_argument("--again", action="store_true", help="with --class: grade every record again")
     one.add_argument("--json", action="store_true", help="for programs")
     one.add_argument("--name", help="what the learner is called in it (default: WHEELHOUSE_LEARNER, or JupyterHub's)")
-    for tier in ("medium", "basic"):
-        one.add_argument(
-            f"--unsafe-{tier}",
-            dest="unsafe",
-            action="store_const",
-            const=tier,
-            default="",
-            help=f"with --verify and --again: run a record's programs even if only the {tier} sandbox works: only if you trust them",
-        )
+    add_unsafe_options(one, "with --verify and --again: run a record's programs", "them")
 
 
 def _report(arguments: argparse.Namespace) -> int:
