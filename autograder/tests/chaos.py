@@ -209,7 +209,10 @@ class Classroom:
         for path in (self.root / "tmp").glob("**/*"):  # the next run sweeps what is a minute old
             with contextlib.suppress(OSError):
                 os.utime(path, (0, 0), follow_symlinks=False)
-        sweep = "from autograder.grading.local import _scratch\nwith _scratch(): pass"  # the next run's second deed
+        sweep = (
+            "from autograder.acting import SCRATCH as acting\nfrom autograder.grading.worker import SCRATCH\n"
+            "from autograder.scratch import scratch_folder\nfor one in (SCRATCH, acting):\n    with scratch_folder(one): pass"
+        )  # the next run's second deed
         subprocess.run(
             [sys.executable, "-c", sweep],
             env={**os.environ, "TMPDIR": str(self.root / "tmp"), "WHEELHOUSE_CACHE": str(self.root / "cache")},

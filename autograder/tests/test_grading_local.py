@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import signal
 import subprocess
@@ -16,7 +15,6 @@ import pytest
 
 from autograder.exceptions import CourseError
 from autograder.exercise import find_exercise
-from autograder.folder import remove_tree
 from autograder.grading import Job, Result, key_of
 from autograder.grading.local import LocalExecutor
 from autograder.grading.worker import SCRATCH
@@ -169,28 +167,6 @@ def test_workers_end_with_whoever_started_them(scratch: Path) -> None:
         run.kill()
     wait_for(lambda: all(is_gone(pid) for pid in pids))
     wait_for(lambda: not list(scratch.iterdir()))
-
-
-def test_what_a_killed_run_left_is_removed_by_the_next(scratch: Path) -> None:
-    """Also where its lock went first; what is a run's that still works, or that just begins, stays."""
-    for name in ("half", "dead", "works", "begins"):
-        (scratch / f"{SCRATCH}{name}" / "worker").mkdir(parents=True)
-        if name != "half":
-            (scratch / f"{SCRATCH}{name}" / "lock").touch()
-        if name != "begins":
-            os.utime(scratch / f"{SCRATCH}{name}", (0, 0))
-    mine = scratch.with_name("mine")
-    mine.mkdir()
-    os.utime(mine, (0, 0))
-    (scratch / f"{SCRATCH}link").symlink_to(mine)
-    with (scratch / f"{SCRATCH}works" / "lock").open() as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        list(LocalExecutor(1).run(jobs(1)))
-    assert {path.name.removeprefix(SCRATCH) for path in scratch.iterdir()} == {"works", "begins", "link"}
-    assert mine.is_dir()
-    (scratch / f"{SCRATCH}link").unlink()
-    for path in scratch.iterdir():
-        remove_tree(path)
 
 
 def test_answers_that_are_none_end_the_worker(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

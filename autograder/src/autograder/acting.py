@@ -7,7 +7,6 @@ import functools
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +14,14 @@ from pathlib import Path
 from autograder import __version__
 from autograder.exceptions import SandboxError
 from autograder.exercise import Check, Exercise
-from autograder.folder import index, remove_tree, sandbox
+from autograder.folder import index, sandbox
 from autograder.places import cache
 from autograder.sandbox import ISOLATING, Limits, Place, Sandbox
 from autograder.sandbox.pythons import PLAIN, Pythons
 from autograder.sandbox.seed import require_sound_seed, still_system
 from autograder.sandbox.system_python import make_system, system_python_version, writable_parts
 from autograder.sandbox.tools import lacking, tools_mark
+from autograder.scratch import scratch_folder
 from autograder.snapshot import ContentStore, SnapshotTree, open_store, restore, restore_published
 from autograder.verdict import Outcome
 from autograder.workspace import Ran
@@ -43,19 +43,10 @@ class Onlooker:
     """Is asked some times a second whether to stop."""
 
 
+SCRATCH = "wheelhouse-acting-"
+"""How the folders of copies are called."""
 _ALLOWED = {"": (), "medium": ("medium",), "basic": ("medium", "basic")}
 """Which tiers somebody accepts in words, besides those that isolate."""
-
-
-def _quick_folder() -> str | None:
-    """Give a folder in memory if there is plenty: a few thousand small files cost a disk ten times as much."""
-    memory = "/dev/shm"  # noqa: S108 - mkdtemp makes a private folder in it
-    try:
-        state = os.statvfs(memory)
-    except OSError:
-        return None
-    plenty = state.f_bavail * state.f_frsize > 1_000_000_000
-    return memory if plenty and os.access(memory, os.W_OK) and "TMPDIR" not in os.environ else None
 
 
 def _marks(folder: Path) -> str:
@@ -104,7 +95,7 @@ class Stage:
         self.onlooker = onlooker or Onlooker()
         self._still = still and pythons == PLAIN
         self.missing: tuple[str, ...] = ()
-        self._folder: Path | None = None
+        self._made = contextlib.ExitStack()
         self._place: Place | None = None
         self._mark: tuple[str, ...] = ()
 
@@ -132,9 +123,8 @@ class Stage:
         return tuple(_marks(folder) for folder in seen)
 
     def _remove(self) -> None:
-        if self._folder is not None:
-            remove_tree(self._folder)
-        self._folder = self._place = None
+        self._made.close()
+        self._place = None
 
     @functools.cached_property
     def _box(self) -> Sandbox:
@@ -159,11 +149,10 @@ class Stage:
     def _prepared(self) -> Place:
         if self._place is None:
             box = self._box
-            self._folder = Path(tempfile.mkdtemp(prefix="wheelhouse-", dir=_quick_folder()))
-            project, home, system = (self._folder / name for name in ("project", "home", "system"))
-            published = self._folder / "published"
-            for folder in (project, home, published):
-                folder.mkdir()
+            folder = self._made.enter_context(scratch_folder(SCRATCH))
+            project, home, system, published = (folder / name for name in ("project", "home", "system", "published"))
+            for one in (project, home, published):
+                one.mkdir()
             isolated = box.tier in ISOLATING
             if still := self._still and isolated:
                 system = still_system()

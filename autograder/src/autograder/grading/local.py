@@ -7,13 +7,11 @@ beyond its memory takes down its own job only: that is tried once more by a fres
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import selectors
 import signal
 import socket
-import stat
 import subprocess
 import sys
 import tempfile
@@ -29,6 +27,7 @@ from autograder.folder import remove_tree
 from autograder.grading.jobs import Job, Result
 from autograder.grading.worker import SCRATCH
 from autograder.places import cache
+from autograder.scratch import scratch_folder
 
 __all__ = ["LocalExecutor"]
 
@@ -40,7 +39,6 @@ TRIES = 2
 """How often a job is begun before it is left to a human."""
 _LARGEST = 20_000_000
 """Of a result, in bytes; a verdict has some 20,000."""
-_LOCK = "lock"
 
 
 @dataclass(eq=False)
@@ -139,7 +137,7 @@ class _Crew:
     def __init__(self, executor: LocalExecutor) -> None:
         self.executor = executor
         self.open = contextlib.ExitStack()
-        self.scratch = self.open.enter_context(_scratch())
+        self.scratch = self.open.enter_context(scratch_folder(SCRATCH))
         self.selector = self.open.enter_context(selectors.DefaultSelector())
         self.life, hold = os.pipe()
         self.open.callback(os.close, self.life)
@@ -292,30 +290,3 @@ def _last_words(one: _Worker) -> str:
         lines = (one.scratch / "words").read_text(encoding="utf-8", errors="replace").split("\n")
         return next((line.strip()[:300] for line in reversed(lines) if line.strip()), "")
     return ""
-
-
-@contextlib.contextmanager
-def _scratch() -> Iterator[Path]:
-    """Give a folder for the workers, in memory if there is plenty, and remove those that dead runs have left."""
-    place = Path("/dev/shm")  # noqa: S108 - mkdtemp makes a private folder in it
-    with contextlib.suppress(OSError):
-        state = os.statvfs(place)
-        if "TMPDIR" in os.environ or not os.access(place, os.W_OK) or state.f_bavail * state.f_frsize < 1_000_000_000:
-            place = Path(tempfile.gettempdir())
-    if not place.is_dir():
-        place = Path(tempfile.gettempdir())
-    for left in place.glob(f"{SCRATCH}*"):
-        with contextlib.suppress(OSError):
-            seen = left.lstat()
-            if not stat.S_ISDIR(seen.st_mode) or seen.st_uid != os.getuid() or time.time() - seen.st_mtime < 60:
-                continue
-            with contextlib.suppress(FileNotFoundError), (left / _LOCK).open() as lock:  # it may be removed already
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            remove_tree(left)
-    scratch = Path(tempfile.mkdtemp(prefix=SCRATCH, dir=place))
-    try:
-        with (scratch / _LOCK).open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield scratch
-    finally:
-        remove_tree(scratch)
