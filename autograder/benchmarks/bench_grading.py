@@ -73,8 +73,9 @@ class Class:
             for part in ("solutions", "exercises"):
                 shutil.copytree(COURSE / part / one.id, self.root / part / one.id)
         (self.root / "nbgrader_config.py").write_text(config, "utf-8")
-        for name in ("index", "tools", "system-python", "doors"):  # all but the results that were kept
-            (place / "cache" / name).symlink_to(cache() / name)
+        for kept in cache().iterdir():
+            if kept.name != "acting":  # the results that were kept
+                (place / "cache" / kept.name).symlink_to(kept)
         self.environment = {
             "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
             "HOME": str(place / "home"),

@@ -10,15 +10,22 @@ import pytest
 from autograder.exceptions import SandboxError
 from autograder.index import PackageIndex
 from autograder.sandbox import Place, Sandbox, choose
+from autograder.sandbox.bubblewrap import find_bubblewrap
+from autograder.sandbox.bubblewrap_wheel import fetched_bubblewrap
 from autograder.sandbox.system_python import make_system
 
-__all__ = ["FORK_BOMB", "TIERS", "alive", "gone", "new_place", "sandbox_of"]
+__all__ = ["FORK_BOMB", "TIERS", "alive", "bubblewrap_here", "gone", "new_place", "sandbox_of"]
 
 FORK_BOMB = "bomb() { [ $1 = 0 ] || { bomb $(($1 - 1)) & bomb $(($1 - 1)) & sleep 20; }; }; bomb 8; wait"
 """Would make 510 processes and then end: were a bound broken, the machine would live."""
 
 TIERS = ["strong", "medium", "basic"]
 """Those that differ in what a test can see; `strong-pod` is strong with another `/proc`, and has tests of its own."""
+
+
+def bubblewrap_here() -> str:
+    """Give the system's bubblewrap, or the one which the course has fetched; skip where there is neither."""
+    return find_bubblewrap() or fetched_bubblewrap() or pytest.skip("there is no bubblewrap")
 
 
 def sandbox_of(tier: str) -> Sandbox:

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import select
+import shlex
 import signal
 import subprocess
 import sys
@@ -18,6 +19,8 @@ from autograder.cli import _wants_zsh, main
 from autograder.exceptions import UsageError
 from autograder.exercise import Exercise, find_exercise
 from autograder.folder import LiveWorkspace
+from autograder.sandbox.bubblewrap import find_bubblewrap
+from autograder.sandbox.bubblewrap_wheel import fetched_bubblewrap
 
 Begun = Callable[[Exercise], LiveWorkspace]
 
@@ -256,7 +259,11 @@ def changed_machine(script: str, *words: str, **variables: str) -> subprocess.Co
     )  # fmt: skip
 
 
-NO_BUBBLEWRAP = "mount --bind /dev/null $(command -v bwrap)"
+def without_bubblewrap() -> str:
+    """Give the command that hides this machine's bubblewrap, and the one which the course has fetched."""
+    there = [one for one in (find_bubblewrap(), fetched_bubblewrap()) if one is not None]
+    return "; ".join(f"mount --bind /dev/null {shlex.quote(one)}" for one in there) or "true"
+
 
 needs_namespaces = pytest.mark.skipif(
     subprocess.run(["unshare", "--user", "--map-root-user", "--mount", "true"], check=False).returncode != 0,
@@ -281,7 +288,7 @@ def test_a_full_disk_is_one_sentence(tmp_path: Path) -> None:
 @needs_namespaces
 def test_without_bubblewrap_a_weaker_tier_is_named(tmp_path: Path) -> None:
     """A machine without bubblewrap still runs the course, and `doctor` says what is missing and how to get it."""
-    done = changed_machine(NO_BUBBLEWRAP, "doctor", WHEELHOUSE_LABS=str(tmp_path / "labs"))
+    done = changed_machine(without_bubblewrap(), "doctor", WHEELHOUSE_LABS=str(tmp_path / "labs"))
 
     assert done.returncode == 1, done.stderr
     assert "medium is in force" in done.stdout or "basic is in force" in done.stdout  # where Landlock is, or isn't
@@ -292,7 +299,7 @@ def test_without_bubblewrap_a_weaker_tier_is_named(tmp_path: Path) -> None:
 def test_a_tier_that_cannot_work_is_refused(tmp_path: Path) -> None:
     """Who asks for the strong tier where it can't work gets a sentence, not a weaker one."""
     done = changed_machine(
-        NO_BUBBLEWRAP, "begin", "06", WHEELHOUSE_LABS=str(tmp_path / "labs"), WHEELHOUSE_TIER="strong"
+        without_bubblewrap(), "begin", "06", WHEELHOUSE_LABS=str(tmp_path / "labs"), WHEELHOUSE_TIER="strong"
     )
 
     assert done.returncode == 3

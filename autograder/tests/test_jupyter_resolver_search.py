@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import ensurepip
 from collections.abc import Iterator
 
 import pytest
+from packaging.version import Version
 
 from autograder import folder
 from autograder.exceptions import UsageError
 from autograder.folder import LiveWorkspace
 from autograder.jupyter.resolver_search import read_projects, search, words_of
+
+TELLS_REJECTIONS = Version(ensurepip.version()) >= Version("23.1")
+"""Whether the resolver in this Python's pip says which releases it rejects; Debian 12's doesn't yet."""
 
 
 @pytest.fixture
@@ -36,21 +41,14 @@ def test_it_goes_back_as_pip_does(live: LiveWorkspace) -> None:
     """The newest is taken first, given up when nothing is left, and model and pip come to the same."""
     board = search(live, "webfw stock-count", two=False)
 
-    assert [step["kind"] for step in board["steps"]] == [
-        "ask",
-        "take",
-        "reject",
-        "back",
-        "take",
-        "take",
-        "take",
-        "done",
-    ]
+    kinds = [step["kind"] for step in board["steps"]]
+    assert kinds == ["ask", "take", *(["reject"] if TELLS_REJECTIONS else []), "back", "take", "take", "take", "done"]
     assert board["steps"][1]["pins"] == {"webfw": "2.0"}
     assert board["steps"][1]["crossed"]["netcore"]["1.1"] == "webfw 2.0 wants netcore>=2.0"
-    assert set(board["steps"][2]["crossed"]["netcore"]) == {"2.0", "1.1", "1.0"}
-    assert board["steps"][2]["tried"] == ["stock-count", "1.0"]
-    assert board["steps"][3]["crossed"]["webfw"] == {"2.0": "tried, and given up"}
+    if TELLS_REJECTIONS:
+        assert set(board["steps"][2]["crossed"]["netcore"]) == {"2.0", "1.1", "1.0"}
+        assert board["steps"][2]["tried"] == ["stock-count", "1.0"]
+    assert board["steps"][kinds.index("back")]["crossed"]["webfw"] == {"2.0": "tried, and given up"}
     assert board["outcome"] == "It ends with `netcore 1.1`, `stock-count 1.0` and `webfw 1.2`."
     assert board["same"]
     assert board["pip"]["says"].endswith("exit status 0.")

@@ -153,4 +153,5 @@ def test_an_exercise_is_done_in_a_locked_down_pod(ground: Path) -> None:
     verdict = json.loads(lines[1])
     assert verdict["score"] == exercise.points, said
     assert "medium is in force" in said
-    assert "seccompProfile: {type: Unconfined}" in said
+    if find_bubblewrap() is not None:
+        assert "seccompProfile: {type: Unconfined}" in said

@@ -47,6 +47,7 @@ def stand_in(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None
     program.write_text("#!/bin/sh\n" + script)
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setattr(trial, "find_bubblewrap", lambda: str(program))
+    monkeypatch.setattr(trial, "fetched_bubblewrap", lambda: None)
 
 
 @pytest.mark.parametrize("tier", choice.TIERS)
@@ -70,6 +71,7 @@ def test_an_unknown_tier_is_refused(index: PackageIndex) -> None:
 def test_without_bubblewrap_the_next_tier_is_taken(index: PackageIndex, monkeypatch: pytest.MonkeyPatch) -> None:
     """The report says why, and how to get the strong one."""
     monkeypatch.setattr(trial, "find_bubblewrap", lambda: None)
+    monkeypatch.setattr(trial, "fetched_bubblewrap", lambda: None)
     assert choose(index).tier == below_strong()
     report = tiers(index)[0]
     assert (report.tier, report.works, report.reason) == ("strong", False, "bubblewrap is not installed")

@@ -15,7 +15,7 @@ import pytest
 
 from autograder.sandbox import ports
 from autograder.sandbox.ports import TLS_PORT, listen_inside
-from sandbox_places import new_place, sandbox_of
+from sandbox_places import bubblewrap_here, new_place, sandbox_of
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -27,7 +27,7 @@ def _strong_tier() -> None:
 @pytest.fixture
 def inside() -> Iterator[int]:
     """A process in a network of its own, which it shares with nobody."""
-    command = ["bwrap", "--unshare-user", "--unshare-net", "--ro-bind", "/", "/", "--dev", "/dev"]
+    command = [bubblewrap_here(), "--unshare-user", "--unshare-net", "--ro-bind", "/", "/", "--dev", "/dev"]
     process = subprocess.Popen(
         [*command, "--", "sh", "-c", "echo $$; exec sleep 60"], stdout=subprocess.PIPE, text=True
     )

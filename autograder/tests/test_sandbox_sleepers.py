@@ -12,11 +12,10 @@ from pathlib import Path
 import pytest
 
 from autograder.sandbox import Limits
-from autograder.sandbox.bubblewrap import find_bubblewrap
 from autograder.sandbox.processes import anonymous_file
 from autograder.sandbox.sleepers import end_sleepers
 from pods import pod_command, why_no_pods
-from sandbox_places import new_place, sandbox_of
+from sandbox_places import bubblewrap_here, new_place, sandbox_of
 
 
 def leave_asleep() -> int:
@@ -28,7 +27,7 @@ def leave_asleep() -> int:
     words = ["--unshare-user", "--unshare-pid", "--die-with-parent", "--ro-bind", "/", "/"]
     words += ["--userns-block-fd", str(block), "--info-fd", "1"]
     arguments = anonymous_file(b"".join(word.encode() + b"\0" for word in words))
-    command = [str(find_bubblewrap()), "--args", str(arguments), "--", "true"]
+    command = [bubblewrap_here(), "--args", str(arguments), "--", "true"]
     process = subprocess.Popen(command, pass_fds=[block, arguments], stdout=subprocess.DEVNULL)
     try:
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
@@ -78,7 +77,7 @@ def test_another_containers_sandbox_is_let_be() -> None:
     """Root sees the processes of containers on its machine, where a bubblewrap's parent is none of bubblewrap's either."""
     if reason := why_no_pods():
         pytest.skip(reason)
-    bubblewrap = str(find_bubblewrap())
+    bubblewrap = bubblewrap_here()
     script = (
         "import os, subprocess, sys\n"
         "words = ['--unshare-user', '--unshare-pid', '--die-with-parent', '--ro-bind', '/', '/']\n"

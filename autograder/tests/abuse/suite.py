@@ -46,14 +46,17 @@ def why_not(tier: str) -> str:
 def surprises(tier: str, ended: dict[str, Ended]) -> list[str]:
     """Say which rows did not end as the table says.
 
-    In the basic tier nothing of ours stands in the way, so the machine itself may still stop what is called open.
+    In the basic tier nothing of ours stands in the way, so the machine itself may still stop what is called open;
+    and where it has none of the files that an attempt is after, nothing can be had in any tier.
     """
     rows = {row.name: row for row in ROWS}
     found = []
     for name, one in ended.items():
         expected = rows[name].expected(tier)
         stopped_by_others = tier == "basic" and expected == "open" and (rows[name].unshown or os.getuid() != 0)
-        if one.outcome != expected and not stopped_by_others:
+        needs = rows[name].needs
+        nothing_there = expected == "open" and bool(needs) and not any(map(os.path.isfile, needs))
+        if one.outcome != expected and not (stopped_by_others or nothing_there):
             found.append(f"{name} is {one.outcome}, not {expected}: {one.evidence}")
     return found
 

@@ -29,6 +29,8 @@ class Row:
     """Why it is open where it is; in the words of the docs."""
     unshown: str = ""
     """Why the basic tier may not show it open on a machine like this: all others must, or they prove nothing."""
+    needs: tuple[str, ...] = ()
+    """Files of which the machine must have one, or there is nothing to be had in any tier."""
     group: str = "quick"
 
     def expected(self, tier: str) -> Outcome:
@@ -69,6 +71,7 @@ QUICK = (
         "xxoo",
         "programs crash where harmless files of `/etc` can't be read",
         unshown="the machine may have none",
+        needs=("/etc/machine-id", "/var/lib/dbus/machine-id"),
     ),
     Row("open_system_files_for_writing", "write to the system's folders and libraries", "said", "xxxo"),
     Row("change_the_seed", "change the seed of the system Python", "said", "xxxo"),

@@ -131,7 +131,7 @@ class Classroom:
         made.mkdir()
         folder.index()
         for one in cache().iterdir():
-            if one.name in ("index", "tools", "system-python", "doors"):
+            if one.name in ("index", "tools", "system-python", "doors", "bubblewrap"):
                 (made / one.name).symlink_to(one)
         return made
 

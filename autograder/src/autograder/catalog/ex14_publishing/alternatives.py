@@ -84,7 +84,8 @@ ALTERNATIVES = [
         "by the form that the command posts, and the oldest one withdrawn as well",
         3,
         """
-        curl -sS -d action=yank -d 'reason=Prints 0 days' $WHEELHOUSE_LOOPBACK/pypi/manage/project/receipt-footer/release/1.0.2/
+        page=$WHEELHOUSE_LOOPBACK/pypi/manage/project/receipt-footer/release/1.0.2/
+        python3 -c 'import sys, urllib.request as ask; ask.urlopen(sys.argv[1], data=b"action=yank&reason=Prints+0+days")' $page
         pypi-manage yank receipt-footer 1.0.0 --reason "Old and forgotten"
         """,
     ),
