@@ -110,7 +110,8 @@ def test_commands_between_two_looks_are_counted_and_are_work(live: LiveWorkspace
     observer = Observer(live, "terminal")
     for number in range(3):
         began = time.time()
-        observer.note(f"echo {number}", 0, began, began)
+        time.sleep(0.1)  # which is what times are noted to
+        observer.note(f"echo {number}", 0, began, time.time())
     counted = []
     for text in ("one", "two"):
         (live.project / "labels/.venv").write_text(text)
