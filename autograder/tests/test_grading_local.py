@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -13,11 +14,13 @@ from pathlib import Path
 
 import pytest
 
+from autograder import folder
 from autograder.exceptions import CourseError
 from autograder.exercise import find_exercise
 from autograder.grading import Job, Result, key_of
 from autograder.grading.local import LocalExecutor
 from autograder.grading.worker import SCRATCH
+from autograder.places import cache
 
 EXERCISE = find_exercise("01")
 
@@ -167,6 +170,41 @@ def test_workers_end_with_whoever_started_them(scratch: Path) -> None:
         run.kill()
     wait_for(lambda: all(is_gone(pid) for pid in pids))
     wait_for(lambda: not list(scratch.iterdir()))
+
+
+def test_a_check_that_is_cut_off_leaves_no_result(
+    tmp_path: Path, scratch: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When the one who grades is killed, what runs is ended before its files are removed: what it makes of missing files would be kept for all."""
+    own = tmp_path / "cache"
+    own.mkdir()
+    for one in cache().iterdir():
+        if one.name != "acting":
+            (own / one.name).symlink_to(one)
+    monkeypatch.setenv("WHEELHOUSE_LABS", str(tmp_path / "labs"))
+    live = folder.begin(EXERCISE)
+    many = live.project / "report" / "many"
+    many.mkdir()
+    for number in range(5000):
+        (many / str(number)).touch()
+    (live.project / "report" / "report.py").write_text(
+        "import os, time\nfor _ in range(3000):\n    time.sleep(0.001)\n    if len(os.listdir('many')) < 5000:\n        raise SystemExit(9)\n"
+    )
+    (tmp_path / "one.snapshot").write_bytes(live.snapshot())
+    folder.remove_tree(tmp_path / "labs")
+    monkeypatch.setenv("WHEELHOUSE_CACHE", str(own))
+    code = (
+        "from pathlib import Path; from autograder.grading import Job; from autograder.grading.local import LocalExecutor\n"
+        "with LocalExecutor(2) as executor:\n"
+        f"    list(executor.run([Job({EXERCISE.id!r}, n, Path({str(tmp_path / 'one.snapshot')!r}).read_bytes()) for n in 'ab']))\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", code]) as run:
+        wait_for(lambda: bool(list(scratch.glob("*/worker-*/*/project/report"))))
+        time.sleep(0.7)
+        run.kill()
+    wait_for(lambda: not list(scratch.iterdir()))
+    kept = [json.loads(one.read_bytes()) for one in (own / "acting").glob("*")]
+    assert [one for one in kept if "exit status 9" in (one["found"] or "")] == []
 
 
 def test_answers_that_are_none_end_the_worker(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
