@@ -206,12 +206,13 @@ class Classroom:
             time.sleep(0.05)
         end_sleepers()  # the next run's first deed
         time.sleep(0.05 if self.processes() else 0)
-        for path in (self.root / "tmp").glob("**/*"):  # the next run sweeps what is a minute old
+        for path in (self.root / "tmp").glob("**/.wheelhouse-*"):  # not yet named: swept when a minute old
             with contextlib.suppress(OSError):
                 os.utime(path, (0, 0), follow_symlinks=False)
         sweep = (
             "from autograder.acting import SCRATCH as acting\nfrom autograder.grading.worker import SCRATCH\n"
-            "from autograder.scratch import scratch_folder\nfor one in (SCRATCH, acting):\n    with scratch_folder(one): pass"
+            "from autograder.sandbox.scratch import scratch_folder\nfrom autograder.sandbox.trial import trial_folder\n"
+            "for one in (scratch_folder(SCRATCH), scratch_folder(acting), trial_folder()):\n    with one: pass"
         )  # the next run's second deed
         subprocess.run(
             [sys.executable, "-c", sweep],

@@ -18,10 +18,10 @@ from autograder.folder import index, sandbox
 from autograder.places import cache
 from autograder.sandbox import ISOLATING, Limits, Place, Sandbox
 from autograder.sandbox.pythons import PLAIN, Pythons
+from autograder.sandbox.scratch import scratch_folder
 from autograder.sandbox.seed import require_sound_seed, still_system
 from autograder.sandbox.system_python import make_system, system_python_version, writable_parts
 from autograder.sandbox.tools import lacking, tools_mark
-from autograder.scratch import scratch_folder
 from autograder.snapshot import ContentStore, SnapshotTree, open_store, restore, restore_published
 from autograder.verdict import Outcome
 from autograder.workspace import Ran

@@ -27,7 +27,7 @@ from autograder.folder import remove_tree
 from autograder.grading.jobs import Job, Result
 from autograder.grading.worker import SCRATCH
 from autograder.places import cache
-from autograder.scratch import scratch_folder
+from autograder.sandbox.scratch import scratch_folder
 
 __all__ = ["LocalExecutor"]
 

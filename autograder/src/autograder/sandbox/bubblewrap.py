@@ -75,7 +75,8 @@ class Bubblewrapped(Running):
                 if os.stat(f"/proc/{self.init}/ns/{name}").st_ino == os.stat(f"/proc/self/ns/{name}").st_ino:  # noqa: PTH116
                     raise ValueError(name)
         except (OSError, ValueError, KeyError, TypeError) as error:
-            if not self._words or self.process.poll() is not None:
+            gone = isinstance(error, OSError)  # what it was told to do failed, and it ended before it was looked at
+            if gone or not self._words or self.process.poll() is not None:
                 raise SandboxError("Bubblewrap could not start the sandbox.", "Run `course doctor`.") from error
             raise SandboxError(
                 "The program that stands for bubblewrap made no namespace of its own.", "Run `course doctor`."

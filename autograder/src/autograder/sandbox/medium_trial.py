@@ -6,7 +6,6 @@ import functools
 import platform
 import socket
 import sys
-import tempfile
 from pathlib import Path
 
 from autograder.exceptions import SandboxError
@@ -15,7 +14,7 @@ from autograder.sandbox.medium import MediumSandbox
 from autograder.sandbox.place import Limits, Place
 from autograder.sandbox.seccomp import filter_program
 from autograder.sandbox.system_python import executable_name, seed, writable_parts
-from autograder.sandbox.trial import NoIndex
+from autograder.sandbox.trial import NoIndex, trial_folder
 
 __all__ = ["forget_medium_trial", "medium_trial"]
 
@@ -106,11 +105,11 @@ def medium_trial(abi: int | None = None) -> str:
         return reason
     if filter_program(confined=True) is None:
         return f"no system call filter was written for {platform.machine()} yet"
-    with tempfile.TemporaryDirectory(prefix="wheelhouse-trial-") as scratch:
-        place = Place(Path(scratch, "project"), Path(scratch, "home"), Path(scratch, "system"))
+    with trial_folder() as scratch:
+        place = Place(scratch / "project", scratch / "home", scratch / "system")
         for folder in (place.project, place.home, place.system):
             folder.mkdir()
-        secret = Path(scratch, "secret")
+        secret = scratch / "secret"
         secret.write_text("secret", encoding="ascii")
         trial = _Trial(NoIndex(), abi=abi)
         with socket.create_server(("127.0.0.1", 0)) as other:

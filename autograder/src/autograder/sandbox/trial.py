@@ -18,13 +18,14 @@ from autograder.exceptions import SandboxError
 from autograder.sandbox.bubblewrap_wheel import fetched_bubblewrap
 from autograder.sandbox.place import Limits, Place
 from autograder.sandbox.ports import TLS_PORT, listen_inside
+from autograder.sandbox.scratch import scratch_folder
 from autograder.sandbox.seccomp import filter_program
 from autograder.sandbox.sleepers import end_sleepers
 from autograder.sandbox.strong import StrongSandbox, find_bubblewrap
 from autograder.sandbox.system_python import STRONG_PORT, executable_name, seed, writable_parts
 from autograder.sandbox.way import Way
 
-__all__ = ["NoIndex", "Tried", "forget_trials", "strong_pod_trial", "strong_trial"]
+__all__ = ["NoIndex", "Tried", "forget_trials", "strong_pod_trial", "strong_trial", "trial_folder"]
 
 _TRIAL = r"""
 : > written || exit 11
@@ -164,12 +165,12 @@ def _try(*, pod: bool) -> Tried:
 
 
 def _try_one(bubblewrap: str, *, pod: bool) -> Tried:
-    with tempfile.TemporaryDirectory(prefix="wheelhouse-trial-") as scratch:
-        place = Place(Path(scratch, "project"), Path(scratch, "home"), Path(scratch, "system"))
+    with trial_folder() as scratch:
+        place = Place(scratch / "project", scratch / "home", scratch / "system")
         for folder in (place.project, place.home, place.system):
             folder.mkdir()
         trial = _Trial(NoIndex(), bubblewrap, pod=pod)
-        words = ["/bin/sh", "-c", _TRIAL, "trial", scratch, str(os.getpid()), "pod" if pod else ""]
+        words = ["/bin/sh", "-c", _TRIAL, "trial", str(scratch), str(os.getpid()), "pod" if pod else ""]
         try:
             done = trial.run(words, place, limits=Limits(10))
         except SandboxError as error:
@@ -177,6 +178,11 @@ def _try_one(bubblewrap: str, *, pod: bool) -> Tried:
     if done.exit_status == 42:
         return Tried("", bubblewrap, trial.found_privileged_port)
     return Tried(_FOUND.get(done.exit_status, f"the trial said {done.output.strip()[-200:]!r} {done.stopped}"))
+
+
+def trial_folder() -> contextlib.AbstractContextManager[Path]:
+    """Give a folder for a trial, on the disk: what a sandbox shows of memory is its own."""
+    return scratch_folder("wheelhouse-trial-", Path(tempfile.gettempdir()))
 
 
 def _in_words(bubblewrap: str, said: str) -> str:
