@@ -68,6 +68,17 @@ def test_an_unknown_tier_is_refused(index: PackageIndex) -> None:
         choose(index, tier="titanium")
 
 
+def test_where_processes_cannot_be_seen_no_tier_is_claimed(
+    index: PackageIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A Linux without `/proc`: what runs could not be watched, so nothing runs, and it is said how to get it."""
+    monkeypatch.setattr(choice, "_PROC", tmp_path / "stat")
+    assert not any(one.works for one in tiers(index))
+    with pytest.raises(SandboxError, match="/proc is not mounted") as caught:
+        choose(index)
+    assert "mount -t proc" in caught.value.next_step
+
+
 def test_without_bubblewrap_the_next_tier_is_taken(index: PackageIndex, monkeypatch: pytest.MonkeyPatch) -> None:
     """The report says why, and how to get the strong one."""
     monkeypatch.setattr(trial, "find_bubblewrap", lambda: None)

@@ -8,7 +8,7 @@ import shutil
 import sys
 from pathlib import Path
 
-__all__ = ["for_basic", "for_medium", "for_strong", "for_strong_pod", "surroundings"]
+__all__ = ["for_basic", "for_medium", "for_proc", "for_strong", "for_strong_pod", "surroundings"]
 
 _BINDER = ("BINDER_SERVICE_HOST", "BINDER_LAUNCH_HOST", "BINDER_REPO_URL")
 _INSTALL = {
@@ -42,6 +42,11 @@ def _install() -> str:
     if command is None:
         return "Install bubblewrap 0.8 or later with your system's package manager."
     return f"Run `{command}` (0.8 or later is needed)."
+
+
+def for_proc() -> str:
+    """Give the next step where no tier works, since processes can't be counted."""
+    return "Mount it with `sudo mount -t proc proc /proc`; in a container, start that with a /proc."
 
 
 def for_strong(reason: str) -> str:

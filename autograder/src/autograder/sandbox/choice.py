@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from pathlib import Path
 from typing import get_args
 
 from autograder.exceptions import SandboxError
@@ -20,6 +22,8 @@ __all__ = ["TIERS", "choose", "tiers"]
 TIERS: tuple[Tier, ...] = get_args(Tier)
 """From the strongest to the weakest."""
 
+_PROC = Path("/proc/self/stat")
+_NO_PROC = "/proc is not mounted, and without it what runs can't be watched"
 _GUARANTEES: dict[Tier, str] = {
     "strong": "Commands see only the workspace, reach only the index, are bounded and end as a whole.",
     "strong-pod": "As strong, but commands see the names and arguments of this machine's other processes.",
@@ -33,6 +37,8 @@ _GUARANTEES: dict[Tier, str] = {
 
 def _why_not(tier: Tier) -> str:
     """Say why a tier doesn't work here, as a part of a sentence; empty if it does. Each is tried once in a process."""
+    if sys.platform == "linux" and not _PROC.exists():
+        return _NO_PROC
     match tier:
         case "strong":
             return strong_trial().reason
@@ -45,6 +51,8 @@ def _why_not(tier: Tier) -> str:
 
 
 def _how_to_get(tier: Tier, reason: str) -> str:
+    if reason == _NO_PROC:
+        return advice.for_proc()
     match tier:
         case "strong":
             return advice.for_strong(reason)

@@ -262,7 +262,7 @@ def _set_mode(at: int, name: str, mode: int) -> None:
     if sys.platform == "linux":
         descriptor = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=at)
         try:
-            os.chmod(f"/proc/self/fd/{descriptor}", mode)  # noqa: PTH101  fchmod takes no such descriptor
+            os.chmod(".", mode, dir_fd=descriptor)  # fchmod takes no such descriptor
         finally:
             os.close(descriptor)
     else:
@@ -285,7 +285,9 @@ def let_owner_in(folder: Path) -> None:
         return
     try:
         mode = stat.S_IMODE(os.fstat(descriptor).st_mode)
-        os.chmod(f"/proc/self/fd/{descriptor}", mode | stat.S_IRWXU)  # noqa: PTH101  fchmod takes no such descriptor
+        if mode & stat.S_IRWXU != stat.S_IRWXU:
+            # fchmod takes no such descriptor, and without `x` even its owner finds no "." in it
+            os.chmod(f"/proc/self/fd/{descriptor}", mode | stat.S_IRWXU)  # noqa: PTH101
     finally:
         os.close(descriptor)
 
