@@ -171,7 +171,9 @@ class Proof:
             done = opened(self.made, folder, words)
             tier, passed = exercise_works(self.made, folder)
             said = f"{done.figures()}; sandbox {tier}, task 1 of exercise 06 {'passed' if passed else 'did not pass'}"
-            yield Row(f"`make lab {words.partition('=')[0]}=…` with Python {places[-1].parents[1].name}", said, passed)
+            version = places[-1].parents[1].name
+            yield Row(f"`make lab {words.partition('=')[0]}=…` with Python {version}", said, passed)
+            yield self.tested(folder, f"with Python {version}", words)
             self.made.must(f"rm -rf '{folder}'")
 
     def root(self) -> Iterator[Row]:
@@ -185,16 +187,20 @@ class Proof:
 
     def tests(self) -> Iterator[Row]:
         """`make test`: a slice, or with --full everything."""
-        words = "" if self.full else f" TEST_ARGS=\"-k '{SLICE}'\""
-        done = self.made.run(f"make test{words}", folder=PLAIN, timeout=7200)
+        yield self.tested(PLAIN, "as an ordinary user", whole=self.full)
+
+    def tested(self, folder: str, how: str, words: str = "", *, whole: bool = False) -> Row:
+        """Type `make test` there, for the whole or for the slice."""
+        words += "" if whole else f" TEST_ARGS=\"-k '{SLICE}'\""
+        done = self.made.run(f"make test {words}", folder=folder, timeout=7200)
         summary = re.findall(r"^=+ (.*(?:passed|failed|error).*) =+$", done.output, re.M)
         order = "in order" if "built files are in order" in done.output else "NOT in order"
         broken = "".join(
             f"; {name} failed" for name in dict.fromkeys(re.findall(r"^(?:FAILED|ERROR) (\S+)", done.output, re.M))
         )
         said = f"{summary[-1] if summary else done.output[-300:]}{broken}; style, types and built files {order}"
-        what = "`make test`" if self.full else "`make test` of the parts that read archives, trees and environments"
-        yield Row(f"{what}, as an ordinary user", said, done.status == 0)
+        what = "`make test`" if whole else "`make test` of the parts that read archives, trees and environments"
+        return Row(f"{what}, {how}", said, done.status == 0)
 
 
 STEPS: tuple[Callable[[Proof], Iterator[Row]], ...] = (
