@@ -30,12 +30,12 @@ _IP_FREEBIND = 15  # the sandbox may be so young that its loopback device has no
 def _enter(namespace: int, kind: int) -> None:
     if sys.version_info >= (3, 12):
         os.setns(namespace, kind)
-        return
-    import ctypes
+    else:
+        import ctypes
 
-    if ctypes.CDLL(None, use_errno=True).setns(namespace, kind) != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
+        if ctypes.CDLL(None, use_errno=True).setns(namespace, kind) != 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number))
 
 
 def _listen(network: int, ports: list[int]) -> list[Any]:
