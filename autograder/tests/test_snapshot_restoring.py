@@ -6,17 +6,21 @@ import hashlib
 import importlib.util
 import marshal
 import os
+import resource
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import pytest
 
+from autograder.exceptions import SandboxError
 from autograder.index import PackageIndex
 from autograder.snapshot import ContentStore, SnapshotTree, open_store, pack, restore
 from autograder.tree import FolderTree
 from real_environments import PYTHON, SITE, SYSTEM, copy, facts, run
+from snapshots import FACTS, HASH, hostile
 
 EVIL = "import sys; print('evil'); sys.prefix = '/evil'\n"
 
@@ -271,3 +275,50 @@ def test_contents_are_what_they_should_be(full: Path, tmp_path: Path, index: Pac
         if node.kind == "file" and not path.endswith(("pyvenv.cfg", ".pth")) and "bin" not in path.split("/"):
             assert hashlib.sha256((place / path).read_bytes()).hexdigest() == node.sha256
             assert os.access(place / path, os.X_OK) == node.executable
+
+
+def test_links_are_restored_as_links(tmp_path: Path) -> None:
+    """Links that lead out are written as they are, last, and nothing is written through them."""
+    place = tmp_path / "place"
+    place.mkdir()
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    tree = hostile(["d", [["out", "../../outside"], ["x", HASH, 5]]], ["out2", [["y", HASH, 5, 1]]])
+    restore(tree, place, facts=FACTS)
+    assert os.readlink(place / "d" / "out") == "../../outside"
+    assert (place / "out2" / "y").stat().st_mode & 0o777 == 0o755
+    assert list(outside.iterdir()) == []
+
+
+def test_only_into_an_empty_folder(tmp_path: Path) -> None:
+    """What stands there is never overwritten, nor followed."""
+    (tmp_path / "a").symlink_to("/dev/null")
+    with pytest.raises(SandboxError, match="empty"):
+        restore(hostile(), tmp_path, facts=FACTS)
+
+
+@pytest.mark.parametrize("hidden", [True, False], ids=["without pyvenv.cfg", "with pyvenv.cfg"])
+def test_interpreters_of_learners_are_never_restored(tmp_path: Path, hidden: bool) -> None:
+    """Whatever stands for Python in an environment, the system's stands there afterwards."""
+    env: list[Any] = [] if hidden else [["pyvenv.cfg", HASH, 5]]
+    programs = [["python", HASH, 5, 1], ["python3", "/tmp/evil"], ["python3.11", "python3"], ["pip", HASH, 5, 1]]
+    good = [["python", "python3"], ["python3", "/usr/local/bin/python3"]]
+    tree = hostile([".venv", env], [".venv/bin", programs], ["fine", env], ["fine/bin", good])
+    restore(tree, tmp_path, facts=FACTS, python_home="/srv/system/bin")
+    for name in ("python", "python3", "python3.11"):
+        assert os.readlink(tmp_path / ".venv" / "bin" / name) == "/srv/system/bin/python3"
+    assert (tmp_path / ".venv" / "bin" / "pip").read_bytes() == b"hello"
+    assert os.readlink(tmp_path / "fine" / "bin" / "python") == "/srv/system/bin/python3"
+    assert os.readlink(tmp_path / "fine" / "bin" / "python3") == "/srv/system/bin/python3"
+
+
+def test_disk_that_takes_no_more_is_said(tmp_path: Path) -> None:
+    """A system that refuses to write gives one sentence, here by the limit on a file's size."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (3, before[1]))
+    try:
+        with pytest.raises(SandboxError, match="can't be put together again: File too large") as caught:
+            restore(hostile(), tmp_path, facts=FACTS)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert caught.value.next_step
