@@ -25,6 +25,8 @@ PROOF = "fresh"
 PACKAGES = ("python3", "make", "git", "ca-certificates")
 HOME = f"/home/{USER}"
 PLAIN, STRANGE = f"{HOME}/wheelhouse", f"{HOME}/Mes cours d'été/Wheel häuser 学"
+NEWER = ("trixie", "forky")
+"""The Debians with Python 3.13 and 3.14."""
 COLD, AGAIN = 40, 5
 """Seconds in which `make lab` shall answer the first time, and when nothing changed."""
 SLICE = (
@@ -157,7 +159,7 @@ class Proof:
 
     def other_pythons(self) -> Iterator[Row]:
         """Newer Pythons, made visible from this machine."""
-        for series in ("3.12", "3.13", "3.14"):
+        for series in ("3.12", "3.13"):
             places = sorted((Path.home() / ".pyenv/versions").glob(f"{series}.*/bin/python3"))
             if not places:
                 yield Row(f"`make lab` with Python {series}", "not tried: this machine has none", True)
@@ -175,6 +177,22 @@ class Proof:
             yield Row(f"`make lab {words.partition('=')[0]}=…` with Python {version}", said, passed)
             yield self.tested(folder, f"with Python {version}", words)
             self.made.must(f"rm -rf '{folder}'")
+
+    def newer_debians(self) -> Iterator[Row]:
+        """Debians after this machine's, each with its own Python and its own everything."""
+        for release in NEWER:
+            with machine(base(PACKAGES, "bare", release), release=release) as made:
+                there = Proof(made, full=False)
+                list(there.without_venv())
+                version = made.must("python3 --version", offline=True).output.split()[-1]
+                what = f"Debian {release} and its Python {version}"
+                done = opened(made, PLAIN)
+                tier, passed = exercise_works(made, PLAIN)
+                said = (
+                    f"{done.figures()}; sandbox {tier}, task 1 of exercise 06 {'passed' if passed else 'did not pass'}"
+                )
+                yield Row(f"`make lab` in {what}", said, passed)
+                yield there.tested(PLAIN, f"in {what}")
 
     def root(self) -> Iterator[Row]:
         """As root, as in a container."""
@@ -205,7 +223,7 @@ class Proof:
 
 STEPS: tuple[Callable[[Proof], Iterator[Row]], ...] = (
     *(Proof.without_venv, Proof.without_python, Proof.full_disk, Proof.stopped, Proof.cold, Proof.offline),
-    *(Proof.with_uv, Proof.strange_path, Proof.other_pythons, Proof.root, Proof.tests),
+    *(Proof.with_uv, Proof.strange_path, Proof.other_pythons, Proof.newer_debians, Proof.root, Proof.tests),
 )
 
 

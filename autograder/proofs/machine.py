@@ -28,6 +28,7 @@ __all__ = ["CACHE", "CannotRunHere", "Done", "Machine", "Running", "base", "mach
 
 CACHE = Path("/var/cache/wheelhouse-proofs")
 USER, UID = "learner", 1000
+_RECIPES = Path("/usr/share/debootstrap/scripts")
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 
 # The shell is process 1 there, buries orphans, and what it starts dies with it.
@@ -251,8 +252,10 @@ class Machine:
         return {**{path: str(path) for path in self.reach.folders}, **self.shown}
 
 
-def base(packages: Sequence[str], name: str) -> Path:
+def base(packages: Sequence[str], name: str, release: str = "") -> Path:
     """Give a tar file of an empty Debian with a few packages, made on the first call and kept in `CACHE`.
+
+    `release` names it as Debian does (`trixie`); by default it is the one of this machine.
 
     Raises `CannotRunHere` without root's rights, debootstrap or a mirror.
     """
@@ -261,9 +264,10 @@ def base(packages: Sequence[str], name: str) -> Path:
     if not shutil.which("debootstrap"):
         raise CannotRunHere("debootstrap is missing; on Debian and Ubuntu type `apt-get install debootstrap`.")
     try:
-        mirror, release = debian_mirror()
+        mirror, ours = debian_mirror()
     except OSError as problem:
         raise CannotRunHere(f"{problem}.") from None
+    release = release or ours
     CACHE.mkdir(mode=0o700, parents=True, exist_ok=True)
     kept = CACHE / f"{release}-{name}.tar"
     if kept.exists():
@@ -272,6 +276,10 @@ def base(packages: Sequence[str], name: str) -> Path:
     with folder_for_machines() as work:
         root = work / "root"
         command = ["debootstrap", "--variant=minbase", f"--include={','.join(packages)}", release, str(root), mirror]
+        if not (
+            _RECIPES / release
+        ).exists():  # this machine's debootstrap is older than that Debian, whose recipe is the same
+            command.append(str(_RECIPES / "sid"))
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             raise CannotRunHere(f"debootstrap failed: {(done.stdout + done.stderr)[-800:]}")
@@ -301,8 +309,11 @@ def folder_for_machines(keep: bool = False) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def machine(tar: Path, *, keep: bool = False) -> Iterator[Machine]:
-    """Unpack a machine, with the ordinary user and this machine's way to its indexes; gone at the end unless `keep`."""
+def machine(tar: Path, *, keep: bool = False, release: str = "") -> Iterator[Machine]:
+    """Unpack a machine, with the ordinary user and this machine's way to its indexes; gone at the end unless `keep`.
+
+    `release` is that of `base`: apt's sources are of this machine's Debian where none is named.
+    """
     with folder_for_machines(keep) as work:
         root = work / "root"
         root.mkdir()
@@ -315,4 +326,8 @@ def machine(tar: Path, *, keep: bool = False) -> Iterator[Machine]:
                 shutil.copyfile(name, root / name.lstrip("/"))
         made.must(f"useradd --create-home --uid {UID} --shell /bin/bash {USER}", user="root", offline=True)
         reach.give(root, {"/root": 0, f"/home/{USER}": UID})
+        if release:
+            shutil.rmtree(root / "etc/apt/sources.list.d")
+            (root / "etc/apt/sources.list.d").mkdir()
+            (root / "etc/apt/sources.list").write_text(f"deb {debian_mirror()[0]} {release} main\n", "utf-8")
         yield made
