@@ -156,3 +156,56 @@ def test_an_exercise_is_done_in_a_locked_down_pod(ground: Path) -> None:
     assert "medium is in force" in said
     bubblewrap_here()
     assert "seccompProfile: {type: Unconfined}" in said
+
+
+@pytest.fixture
+def neighbours() -> Iterator[None]:
+    """Other pods of the same machine: 600 processes of the same user, which a pod can't see and the kernel counts."""
+    if os.getuid() != 0:
+        pytest.skip("only root can start processes of the pod's user outside of the pod")
+    code = f"""
+import os, signal
+os.setgid({UID}); os.setuid({UID})
+children = []
+for _ in range(600):
+    child = os.fork()
+    if child == 0:
+        signal.pause()
+    children.append(child)
+print("there", flush=True)
+try:
+    input()
+except EOFError:
+    for child in children:
+        os.kill(child, signal.SIGKILL)
+"""
+    command = [sys.executable, "-I", "-S", "-c", code]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "there\n"
+        yield
+
+
+BOUNDED = r"""
+import sys
+from autograder.exercise import find_exercise
+from autograder.folder import begin
+from autograder.sandbox import Limits, choose
+from autograder.index import PackageIndex
+live = begin(find_exercise("06"))
+program = "import threading, time\nfor _ in range(60): threading.Thread(target=time.sleep, args=(20,)).start()"
+done = choose(PackageIndex.open()).run([sys.argv[1], "-c", program], live.place, limits=Limits(processes=50))
+print(done.stopped)
+"""
+
+
+@needs_landlock
+@pytest.mark.usefixtures("neighbours")
+def test_the_neighbours_processes_are_not_the_learners(ground: Path) -> None:
+    """The kernel counts all processes of a user, whichever pod they are in: commands run nevertheless, with the bound of their own."""
+    course = f'"{sys.executable}" -m autograder.cli'
+    several = "for _ in 1 2 3 4 5 6; do sleep 0.2 & done; wait; echo all done in $WHEELHOUSE_TIER"
+    script = f"""{course} begin 06 >&2 || exit 2; {course} shell 06 -- bash -c '{several}'"""
+    assert "all done in medium" in in_pod("P1", ground, "sh", "-c", script)
+    said = in_pod("P1", ground, sys.executable, "-c", BOUNDED, "python3")
+    assert said.splitlines()[-1] == "stopped: more than 50 processes and threads"

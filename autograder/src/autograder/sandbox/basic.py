@@ -191,11 +191,13 @@ class BasicSandbox(CommandSandbox):
         """Start the supervisor, which waits for `begin`."""
         watched, lifeline = os.pipe()
         closed = [confinement.ruleset] if confinement else []
+        counted = SLACK + _processes_of_user()
         order = write_order(
             argv=list(launch.argv),
             environment={**way.variables(), **launch.environment, "TMPDIR": str(scratch)},
             cwd=str(place.project / launch.cwd),
-            limits=limit_pairs(launch.limits, launch.limits.processes + SLACK + _processes_of_user()),
+            limits=limit_pairs(launch.limits, launch.limits.processes + counted),
+            counted=counted,
             descriptors=dict(launch.descriptors),
             listener=None,
             terminal=launch.terminal,
@@ -261,7 +263,7 @@ def _remove(folder: Path) -> None:
 
 
 def _processes_of_user() -> int:
-    """Count what the user runs already: outside a namespace the limit is on all of it."""
+    """Count what the user runs already, as far as it can be seen: outside a namespace the limit is on all of it."""
     user, found = os.getuid(), 0
     if sys.platform != "linux":
         return 1000

@@ -5,6 +5,8 @@ Its one argument is a file descriptor with a `marshal`led dictionary (`json` wou
 
     argv, environment, cwd   what to become
     limits                   {name of a resource: (soft, hard)}
+    counted                  how many processes of this user there seem to be, with those of this program; None in the strong tier,
+                             where the kernel counts those inside only
     descriptors              {descriptor inside: descriptor now}
     listener                 (descriptor of a socket to pass the listener out by, port, 0 for none); not in the basic tier
     terminal                 whether standard input is to become the controlling terminal of a new session
@@ -36,6 +38,8 @@ __all__ = ["main"]
 _FREE_DESCRIPTORS = 100
 _PR_SET_SECCOMP, _PR_CAPBSET_DROP, _PR_SET_CHILD_SUBREAPER, _PR_SET_NO_NEW_PRIVS = 22, 24, 36, 38
 _LANDLOCK_RESTRICT_SELF = 446
+_MOST_PROCESSES = 1 << 22
+"""That Linux has numbers for (proc(5), pid_max)."""
 _TERMINAL_REQUEST = {"linux": 0x540E, "darwin": 0x20007461}  # TIOCSCTTY
 
 
@@ -58,6 +62,34 @@ def _set_limits(limits: dict[str, tuple[int, int]]) -> None:
             resource.setrlimit(number, wanted)
         except (OSError, ValueError):  # macOS knows some of these names and refuses to set them
             continue
+
+
+def _allow_for_others(limits: dict[str, tuple[int, int]], counted: int) -> None:
+    """Raise the limit on processes by those that can't be seen: all containers of a machine may run as the same user.
+
+    The kernel counts them together (setrlimit(2), RLIMIT_NPROC), and tells nobody how many they are: so it is tried.
+    They may become four times as many while the command runs; that it doesn't start more than it may is seen to by `watch.py`, too.
+    """
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_NPROC)
+    most = _MOST_PROCESSES if before[1] == resource.RLIM_INFINITY else before[1]
+    tried = counted
+    while tried < most:
+        resource.setrlimit(resource.RLIMIT_NPROC, (tried, before[1]))
+        try:
+            child = os.fork()
+        except OSError:
+            tried *= 2
+            continue
+        if child == 0:
+            os._exit(0)
+        os.waitpid(child, 0)
+        break
+    resource.setrlimit(resource.RLIMIT_NPROC, before)
+    if tried > counted:
+        more = 4 * tried
+        limits["RLIMIT_NPROC"] = (limits["RLIMIT_NPROC"][0] + more, limits["RLIMIT_NPROC"][1] + more)
 
 
 def _pass_listener_out(descriptor: int, port: int) -> None:
@@ -119,6 +151,8 @@ def _become(order: dict[str, Any]) -> Any:
     kept = sorted({0, 1, 2, *moved})
     for below, above in zip(kept, [*kept[1:], 65536], strict=True):
         os.closerange(below + 1, above)
+    if order["counted"] is not None and sys.platform == "linux":
+        _allow_for_others(order["limits"], order["counted"])
     _set_limits(order["limits"])
     argv, environment = order["argv"], order["environment"]
     try:

@@ -262,11 +262,19 @@ def _set_mode(at: int, name: str, mode: int) -> None:
     if sys.platform == "linux":
         descriptor = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=at)
         try:
-            os.chmod(".", mode, dir_fd=descriptor)  # fchmod takes no such descriptor
+            _change_mode(descriptor, mode)
         finally:
             os.close(descriptor)
     else:
         os.chmod(name, mode, dir_fd=at, follow_symlinks=False)
+
+
+def _change_mode(descriptor: int, mode: int) -> None:
+    """Set the mode of a folder that was opened as a path only, which fchmod doesn't take."""
+    try:
+        os.chmod(".", mode, dir_fd=descriptor)
+    except PermissionError:  # without `x` even its owner finds no "." in it
+        os.chmod(f"/proc/self/fd/{descriptor}", mode)  # noqa: PTH101
 
 
 def let_owner_in(folder: Path) -> None:
@@ -285,9 +293,7 @@ def let_owner_in(folder: Path) -> None:
         return
     try:
         mode = stat.S_IMODE(os.fstat(descriptor).st_mode)
-        if mode & stat.S_IRWXU != stat.S_IRWXU:
-            # fchmod takes no such descriptor, and without `x` even its owner finds no "." in it
-            os.chmod(f"/proc/self/fd/{descriptor}", mode | stat.S_IRWXU)  # noqa: PTH101
+        _change_mode(descriptor, mode | stat.S_IRWXU)
     finally:
         os.close(descriptor)
 

@@ -78,6 +78,7 @@ class CellShell:
             status = self._bash.run(text.replace("\r\n", "\n"), sink)
             self._bash.running.settle()
             if status is None:
+                sink.stopped = sink.stopped or self._bash.stopped
                 ended = self._bash.close()
                 sink.stopped = sink.stopped or self._bash.stopped
                 self._bash = None
@@ -184,8 +185,9 @@ class _Bash:
 
     @property
     def stopped(self) -> str:
-        """Give the sentence of the bound that ended the shell, if it was one."""
-        return self._watcher.stopped
+        """Give the sentence of the bound that ended the shell, if it was one: of the kernel's, too, which may be quicker than we look."""
+        ended = None if self._closed else self.running.process.poll()
+        return self._watcher.stopped or (self._watch.kernels(ended) if ended else "")
 
     def _wait(self, sink: _Sink, deadline: float | None) -> int | None:
         """Pass on output until the cell has ended; None if the shell is no more, or no more to be trusted.

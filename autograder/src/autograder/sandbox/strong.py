@@ -207,6 +207,7 @@ class StrongSandbox(CommandSandbox):
                 environment=environment,
                 cwd=cwd,
                 limits={},
+                counted=None,
                 descriptors=dict(launch.descriptors),
                 listener=(theirs.fileno(), 0 if self._privileged_port else STRONG_PORT),
                 terminal=launch.terminal,
