@@ -276,9 +276,7 @@ def base(packages: Sequence[str], name: str, release: str = "") -> Path:
     with folder_for_machines() as work:
         root = work / "root"
         command = ["debootstrap", "--variant=minbase", f"--include={','.join(packages)}", release, str(root), mirror]
-        if not (
-            _RECIPES / release
-        ).exists():  # this machine's debootstrap is older than that Debian, whose recipe is the same
+        if not (_RECIPES / release).exists():  # a Debian younger than this debootstrap: the recipe is the same
             command.append(str(_RECIPES / "sid"))
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
