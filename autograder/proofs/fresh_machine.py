@@ -213,10 +213,11 @@ class Proof:
         done = self.made.run(f"make test {words}", folder=folder, timeout=7200)
         summary = re.findall(r"^=+ (.*(?:passed|failed|error).*) =+$", done.output, re.M)
         order = "in order" if "built files are in order" in done.output else "NOT in order"
+        how_bad = "failed" if done.status else "failed beside others and passed by itself"
         broken = "".join(
-            f"; {name} failed" for name in dict.fromkeys(re.findall(r"^(?:FAILED|ERROR) (\S+)", done.output, re.M))
+            f"; {name} {how_bad}" for name in dict.fromkeys(re.findall(r"^(?:FAILED|ERROR) (\S+)", done.output, re.M))
         )
-        said = f"{summary[-1] if summary else done.output[-300:]}{broken}; style, types and built files {order}"
+        said = f"{', then '.join(summary) or done.output[-300:]}{broken}; style, types and built files {order}"
         what = "`make test`" if whole else "`make test` of the parts that read archives, trees and environments"
         return Row(f"{what}, {how}", said, done.status == 0)
 
