@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
 from nbmake.nb_result import NotebookError  # type: ignore[import-untyped]
 from nbmake.nb_run import NotebookRun  # type: ignore[import-untyped]
 
@@ -20,10 +19,6 @@ from autograder.exercise import Exercise
 from autograder.folder import LiveWorkspace
 from autograder.places import cache
 from browsing import described
-
-# how long one example takes, or is thought of, tells of this machine's other work; the whole test has its time limit
-settings.register_profile("course", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("course")
 
 
 def _error_of(run: NotebookRun, notebook: Any) -> NotebookError:

@@ -19,11 +19,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from packaging.version import Version
 
-from autograder.distribution import Distribution, EntryPoint, KnownWheel, folder_name
+from autograder.distribution import Distribution, EntryPoint, folder_name
 from autograder.exceptions import Failed
 from autograder.index import PackageIndex
 from autograder.tree import FolderTree
 from real_environments import SITE, TOOLS, copy, fails, make, run, workspace
+from snapshots import Nothing
 
 MAKERS = ["venv", "uv", "virtualenv"]
 INFO = f"{SITE}/leftpad-1.1.dist-info"
@@ -404,7 +405,7 @@ def test_no_bytes_break_a_reader(tmp_path: Path, metadata: bytes, record: bytes,
         ("INSTALLER", other),
     ):
         (info / name).write_bytes(data)
-    found = Distribution(FolderTree(tmp_path), ".venv", "", info.name, _Nothing())
+    found = Distribution(FolderTree(tmp_path), ".venv", "", info.name, Nothing())
     asked = (
         "name",
         "version",
@@ -421,19 +422,3 @@ def test_no_bytes_break_a_reader(tmp_path: Path, metadata: bytes, record: bytes,
             getattr(found, ask)
     with pytest.raises(Failed):
         found.require_whole()
-
-
-class _Nothing:
-    """An index that knows nothing."""
-
-    def wheels(self, name: str, version: str) -> list[KnownWheel]:
-        return []
-
-    def wheel(self, filename: str) -> None:
-        return None
-
-    def served(self, sha256: str) -> None:
-        return None
-
-    def content(self, sha256: str) -> None:
-        return None

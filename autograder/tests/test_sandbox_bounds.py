@@ -160,6 +160,31 @@ def test_cells_are_bounded_and_so_is_what_they_leave_behind(sandbox: Sandbox, pl
         shell.close()
 
 
+def test_what_the_kernel_ended_before_we_looked_is_named(
+    sandbox: Sandbox, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a busy machine it is quicker: the next cell is told of memory, not only that the shell is gone."""
+    if (fence := Fence.build(10, 160 * MB)) is None:
+        pytest.skip("no control groups can be made here, so the kernel bounds no memory of several together")
+    fence.remove()
+
+    def busy_elsewhere(self: Watch) -> str:
+        self.next = time.monotonic() + 1
+        return ""
+
+    shell = sandbox.shell(place, limits=Limits(tree_memory_bytes=160 * MB))
+    said: list[str] = []
+    try:
+        assert shell.run("true", said.append) == 0
+        monkeypatch.setattr(Watch, "look", busy_elsewhere)
+        shell.run(f'python3 -c "{EATS}" & sleep 1; kill -9 $$', said.append)
+        said.append(str(shell.run("echo again", said.append)))
+    finally:
+        shell.close()
+    assert "stopped: more than 160 MB of memory together\n" in "".join(said)
+    assert said[-1] == "0"
+
+
 def test_what_cannot_be_watched_is_not_run(sandbox: Sandbox, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the file system, /proc or the processes inside can't be asked, the run is refused, and nothing of it lives on."""
     mark = f"{200_000 + os.getpid() % 90_000}.25"

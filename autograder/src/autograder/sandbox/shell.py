@@ -78,9 +78,9 @@ class CellShell:
             status = self._bash.run(text.replace("\r\n", "\n"), sink)
             self._bash.running.settle()
             if status is None:
-                sink.stopped = sink.stopped or self._bash.stopped
+                why = self._bash.stopped  # what the kernel ended is known until the group it ran in is removed
                 ended = self._bash.close()
-                sink.stopped = sink.stopped or self._bash.stopped
+                sink.stopped = sink.stopped or why or self._bash.stopped
                 self._bash = None
                 sink.line(sink.stopped or f"The shell has ended (exit status {ended}); the next cell starts a new one.")
                 return KILLED if sink.stopped else ended

@@ -181,7 +181,7 @@ def _try_one(bubblewrap: str, *, pod: bool) -> Tried:
 
 
 def trial_folder() -> contextlib.AbstractContextManager[Path]:
-    """Give a folder for a trial, on the disk: what a sandbox shows of memory is its own."""
+    """Give a folder for a trial, where temporary files go: a sandbox has a /dev/shm of its own, so nothing would be learnt there."""
     return scratch_folder("wheelhouse-trial-", Path(tempfile.gettempdir()))
 
 
