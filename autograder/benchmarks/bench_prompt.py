@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-PROMPT = re.compile(rb"learner@[^\n]*?\$ ")
+PROMPT = re.compile(rb"ex\d\d:[^\n]*?\$ ")
 
 
 class Learner:

@@ -349,8 +349,8 @@ def test_the_terminal_can_be_read_aloud(lab: Page) -> None:
     lab.evaluate("() => window.jupyterapp.commands.execute('terminal:open', { name: 'ex06' })")
     lab.locator(".jp-Terminal .xterm-accessibility").first.wait_for(state="attached")
     text = "() => document.querySelector('.jp-Terminal .xterm-accessibility')?.textContent || ''"
-    seen = until(lab, text, lambda seen: "06-virtual-environments ~/project $" in seen.replace("\xa0", " "))
-    assert "learner@" not in seen
+    seen = until(lab, text, lambda seen: "ex06 ~/project $" in seen.replace("\xa0", " "))
+    assert "ex06:" not in seen
     lab.locator(".jp-Terminal .xterm-screen").first.click()
     lab.keyboard.type("course list\n")
     until(lab, text, lambda seen: "Packages" in seen.replace("\xa0", " "))

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 pytestmark = MARKS
 
 START = "notebooks/00-start.ipynb"
+FRONT = ".jp-NotebookPanel:not(.lm-mod-hidden) "
 PLACES = """() => Object.fromEntries([...window.jupyterapp.shell.widgets('main')].filter((widget) => widget.isVisible).map((widget) =>
   [widget.context?.path ?? widget.content?.session?.name, [widget.node.getBoundingClientRect().x, widget.node.getBoundingClientRect().width]]))"""
 
@@ -46,7 +47,7 @@ def page(course: Path) -> Iterator[Page]:
         one.goto(f"{address}/lab/workspaces/course")
         one.wait_for_function("() => window.jupyterapp && window.jupyterapp.restored.then(() => true)")
         open_notebook(one, START)
-        one.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-CodeCell .cm-content").first.click()
+        one.locator(FRONT + ".jp-CodeCell .cm-content").first.click()
         one.keyboard.press("Shift+Enter")
         one.locator(".wh-start table").wait_for()
         yield one
@@ -100,7 +101,7 @@ def test_progress_is_kept_and_brought_back(page: Page, course: Path, tmp_path: P
 
     mine.write_text("newer")
     page.locator(".wh-file").set_input_files(file)
-    page.get_by_text("Exercise 01 is begun here already.").wait_for()
+    page.get_by_text("Begun here already: 01.").wait_for()
     page.locator(".wh-asked button:focus").wait_for()
     photograph(page, "start-asked-light")
     page.keyboard.press("Escape")
@@ -117,3 +118,17 @@ def test_progress_is_kept_and_brought_back(page: Page, course: Path, tmp_path: P
     file.write_bytes(file.read_bytes()[:-1])
     page.locator(".wh-file").set_input_files(file)
     page.get_by_role("status").filter(has_text="can't be used").wait_for()
+
+
+def test_the_next_exercises_shell_takes_no_room_from_the_page(page: Page, course: Path) -> None:
+    """The shell of a second exercise stands where the first one's stood, as a tab: page and shell keep their places and widths."""
+    exercise = next((course / "exercises").glob("06-*/*.ipynb")).relative_to(course).as_posix()
+    open_notebook(page, START)
+    page.get_by_role("button", name="Exercise 06").click()
+    before = until(page, PLACES, lambda found: found.keys() == {exercise, "ex01"} and _beside(*found.values()))
+    page.locator(FRONT + ".jp-CodeCell .cm-content").first.click()
+    page.keyboard.press("Shift+Enter")
+    page.locator(FRONT).get_by_role("button", name="Open the shell").click()
+    after = {exercise: before[exercise], "ex06": before["ex01"]}
+    until(page, PLACES, lambda found: bool(found == after))
+    photograph(page, "start-second-shell-light")

@@ -80,7 +80,7 @@ def test_keep_and_bring(begun: Callable[[Exercise], LiveWorkspace], monkeypatch:
     ask(page, "bring", b"nothing")
     assert "can't be used" in page.message
     ask(page, "bring", data)
-    assert "01 is begun here already" in page.question
+    assert "Begun here already: 01." in page.question
     ask(page, "no")
     assert (live.project / "mine.txt").read_text() == "newer"
     ask(page, "yes")

@@ -117,20 +117,22 @@ def place(tmp_path_factory: pytest.TempPathFactory, sandbox: Sandbox) -> Place:
 def terminal(sandbox: Sandbox, place: Place) -> Iterator[Terminal]:
     """A terminal that shows its first prompt."""
     made = Terminal(sandbox.tier, place.project.parent)
-    made.expect(r"learner@06-virtual-environments")
+    made.expect(r"ex06")
     yield made
     made.close()
 
 
 def test_it_greets_and_says_where_one_is(sandbox: Sandbox, place: Place) -> None:
-    """Three lines and a prompt; the tier that only guards against accidents says so."""
+    """A few lines as wide as the window, and a prompt; the tier that only guards against accidents says so."""
     terminal = Terminal(sandbox.tier, place.project.parent)
     try:
-        greeting = terminal.expect(r"learner@06-virtual-environments.*[$#] ")
+        greeting = terminal.expect(r"ex06.*[$#] ")
         assert "sandbox of 06-virtual-environments" in greeting
         assert ("nothing you type here can reach" in greeting) == (sandbox.tier == "strong")
         assert ("guards against accidents" in greeting) == (sandbox.tier == "basic")
-        assert len(greeting.splitlines()) == 4
+        *lines, _ = greeting.splitlines()
+        assert len(lines) == 6
+        assert max(map(len, lines)) <= 100
         if sandbox.tier == "strong":
             assert ":\x1b[34m~/project\x1b[0m$ " in greeting
         assert f"{sandbox.tier}\n" in terminal.command("echo $WHEELHOUSE_TIER")
@@ -149,7 +151,7 @@ def test_control_c_interrupts_the_command_only(terminal: Terminal) -> None:
     terminal.type("sleep 60\n")
     time.sleep(0.5)
     terminal.type("\x03")
-    terminal.expect(r"learner@")
+    terminal.expect("ex06")
     assert "130\n" in terminal.command("echo $?")
 
 
@@ -159,12 +161,12 @@ def test_job_control_works(terminal: Terminal) -> None:
     time.sleep(0.5)
     terminal.type("\x1a")
     terminal.expect("Stopped")
-    terminal.expect("learner@")
+    terminal.expect("ex06")
     assert "Running" in terminal.command("bg; jobs")
     terminal.type("fg\n")
     time.sleep(0.5)
     terminal.type("\x03")
-    terminal.expect("learner@")
+    terminal.expect("ex06")
     assert "sleep" not in terminal.command("jobs").partition("D''ONE")[2]
 
 
@@ -178,22 +180,22 @@ def test_the_window_may_be_resized(terminal: Terminal) -> None:
 def test_the_prompt_shows_the_environment(terminal: Terminal) -> None:
     """`activate` puts the environment's name in front, `deactivate` takes it away."""
     terminal.command("cd ~/; cd -; python -m venv .venv && source .venv/bin/activate")
-    terminal.expect(r"\(\.venv\) .*learner@")
+    terminal.expect(r"\(\.venv\) .*ex06")
     assert "leftpad-1.1" in terminal.command("pip install leftpad==1.1")
     terminal.command("deactivate")
-    assert "(.venv)" not in terminal.expect(r"learner@")
+    assert "(.venv)" not in terminal.expect("ex06")
 
 
 def test_history_is_kept(sandbox: Sandbox, place: Place) -> None:
     """The arrow key brings back a command of the last terminal, even one that was closed without `exit`."""
     first = Terminal(sandbox.tier, place.project.parent)
-    first.expect("learner@")
+    first.expect("ex06")
     first.command("echo remember-$((40+2))")
-    first.expect("learner@")
+    first.expect("ex06")
     first.close()
     second = Terminal(sandbox.tier, place.project.parent)
     try:
-        second.expect("learner@")
+        second.expect("ex06")
         second.type("\x1b[A\n")
         second.expect("remember-42")
     finally:
@@ -229,7 +231,7 @@ def test_closing_the_window_ends_everything(sandbox: Sandbox, place: Place, how:
     mark = f"{600_000 + os.getpid() % 100_000}.{TIERS.index(sandbox.tier)}{number}"
     terminal = Terminal(sandbox.tier, place.project.parent)
     try:
-        terminal.expect("learner@")
+        terminal.expect("ex06")
         terminal.command(f"setsid -f sleep {mark}; (trap '' HUP; exec sleep {mark}) & sleep 0.5")
         assert len(alive(mark)) == 2
         if how == "terminate":
@@ -245,7 +247,7 @@ def test_a_fork_bomb_ends_the_terminal(sandbox: Sandbox, place: Place) -> None:
     """It is stopped and named, in the terminal and to whoever hears of prompts, and the terminal is usable again."""
     terminal = Terminal(sandbox.tier, place.project.parent)
     try:
-        terminal.expect("learner@")
+        terminal.expect("ex06")
         terminal.type(FORK_BOMB + "\n")
         terminal.expect("stopped: more than 256 processes")
         terminal.expect("LEFT 137")
@@ -266,7 +268,7 @@ def heard_in(place: Place, seconds: float = 20.0, *, last: str) -> list[str]:
 def test_the_terminal_tells_of_its_prompts(sandbox: Sandbox, place: Place, terminal: Terminal) -> None:
     """What was typed, how it ended, where the shell stands and what it exports is heard outside, before anybody asks."""
     terminal.type("export X=1\n")
-    terminal.expect("learner@")
+    terminal.expect("ex06")
     terminal.type("cd /; (exit 7)\n")
     first, *_, one, two = heard_in(place, last=" / 1")
 
@@ -289,7 +291,7 @@ needs_zsh = pytest.mark.skipif(shutil.which("zsh", path="/usr/bin:/bin") is None
 def zsh(sandbox: Sandbox, place: Place) -> Iterator[Terminal]:
     """A terminal with zsh in it, that shows its first prompt."""
     made = Terminal(sandbox.tier, place.project.parent, "zsh")
-    made.expect(r"learner@06-virtual-environments")
+    made.expect(r"ex06")
     yield made
     made.close()
 
@@ -300,13 +302,13 @@ def test_zsh_gets_the_same_lab(sandbox: Sandbox, place: Place, zsh: Terminal) ->
     if sandbox.tier == "strong":
         zsh.expect(r"~/project\x1b\[39m\$ ")
     zsh.command("python -m venv .venv; source .venv/bin/activate")
-    zsh.expect(r"\(\.venv\) .*learner@")
+    zsh.expect(r"\(\.venv\) .*ex06")
     assert "zsh" in zsh.command("echo $SHELL $ZSH_NAME")
-    zsh.expect("learner@")
+    zsh.expect("ex06")
     zsh.type("export X='a b'  # a comment, and leftpad[extra]\n")
-    zsh.expect("learner@")
+    zsh.expect("ex06")
     zsh.type(" echo not recorded\n")
-    zsh.expect("learner@")
+    zsh.expect("ex06")
     zsh.type("sleep 60\n")
     time.sleep(0.5)
     zsh.type("\x1a")
@@ -323,7 +325,7 @@ def test_zsh_gets_the_same_lab(sandbox: Sandbox, place: Place, zsh: Terminal) ->
 def test_zsh_completes(zsh: Terminal) -> None:
     """The tab key completes the name of a folder."""
     zsh.command("mkdir -p longname")
-    zsh.expect("learner@")
+    zsh.expect("ex06")
     zsh.type("cd long\t")
     zsh.expect(r"longname\S*/")
 
@@ -331,6 +333,6 @@ def test_zsh_completes(zsh: Terminal) -> None:
 def test_bash_completes(terminal: Terminal) -> None:
     """The tab key completes the name of a folder."""
     terminal.command("mkdir -p longname")
-    terminal.expect("learner@")
+    terminal.expect("ex06")
     terminal.type("cd long\t")
     terminal.expect("longname/")

@@ -97,10 +97,8 @@ def _import(arguments: argparse.Namespace) -> int:
     from autograder.progress.carrying import bring_back, opened, read_file, to_replace
 
     carried = opened(read_file(arguments.file))
-    begun = to_replace(carried)
-    if begun and not arguments.yes:
-        names = ", ".join(f"{exercise.number:02}" for exercise in begun)
-        told = f"Begun here already: {names}. What is in the file takes its place; what is here is moved aside, not deleted."
+    told = to_replace(carried)
+    if told and not arguments.yes:
         if not sys.stdin.isatty():
             raise UsageError(told, "Run the command with --yes if you want that. Nothing was changed.")
         _say(told)

@@ -145,17 +145,13 @@ class StartPage(anywidget.AnyWidget):
         self._carried = None
         self.question = ""
         carried = carrying.opened(data)
-        begun = carrying.to_replace(carried)
+        told = carrying.to_replace(carried)
         self._carried = carried
-        if not begun:
+        if not told:
             self._bring()
             return
-        names = ", ".join(f"{one.number:02}" for one in begun)
         self.message = ""
-        self.question = (
-            f"Exercise {names} is begun here already. What is in the file takes its place; "
-            "what is here now is moved aside, not deleted. Go on?"
-        )
+        self.question = f"{told} Go on?"
 
     def _bring(self) -> None:
         carried, self._carried = self._carried, None

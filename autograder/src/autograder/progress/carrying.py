@@ -187,9 +187,13 @@ def read_file(path: Path) -> bytes:
         raise UsageError(f"{path} can't be read: {error.strerror}.", "Name the file that was exported.") from error
 
 
-def to_replace(carried: Carried) -> tuple[Exercise, ...]:
-    """Name the exercises that are begun here already, and would be moved aside."""
-    return tuple(part.exercise for part in carried.parts if os.path.lexists(labs() / part.exercise.id))
+def to_replace(carried: Carried) -> str:
+    """Say which exercises are begun here already, and what becomes of them; empty if none is."""
+    begun = [f"{part.exercise.number:02}" for part in carried.parts if os.path.lexists(labs() / part.exercise.id)]
+    if not begun:
+        return ""
+    told = f"Begun here already: {', '.join(begun)}. What is in the file takes its place"
+    return f"{told}; what is here is moved aside, not deleted."
 
 
 def bring_back(carried: Carried) -> Arrived:

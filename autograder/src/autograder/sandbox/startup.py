@@ -11,14 +11,32 @@ from autograder.sandbox.prompts import DESCRIPTOR
 
 __all__ = ["SHELL_CELLS_RC", "TERMINAL_RC", "ZSH_RC"]
 
+# Broken between words at the terminal's width; where there is no terminal the lines stay whole.
 _GREETING = r"""
-case $WHEELHOUSE_TIER in
-  strong|strong-pod) echo "You are in the sandbox of ${WHEELHOUSE_PLACE}: nothing you type here can reach the rest of this machine." ;;
-  medium) echo "You are in the medium sandbox of ${WHEELHOUSE_PLACE}: commands can't read or change the files of the rest of this machine." ;;
-  *) echo "You are in the ${WHEELHOUSE_TIER} sandbox of ${WHEELHOUSE_PLACE}: it guards against accidents, but commands can reach your own files." ;;
+__wheelhouse_greet() {
+  case $WHEELHOUSE_TIER in
+    strong|strong-pod) echo "You are in the sandbox of ${WHEELHOUSE_PLACE}: nothing you type here can reach the rest of this machine." ;;
+    medium) echo "You are in the medium sandbox of ${WHEELHOUSE_PLACE}: commands can't read or change the files of the rest of this machine." ;;
+    *) echo "You are in the ${WHEELHOUSE_TIER} sandbox of ${WHEELHOUSE_PLACE}: it guards against accidents, but commands can reach your own files." ;;
+  esac
+  echo "Packages come from the course's own index. \`course check\` says what is done, \`course help\` what else you can ask."
+  echo "Whatever you do, the button Start over in the checklist or \`course reset\` outside restores it. Leave with \`exit\`."
+}
+__wheelhouse_width=$(stty size 2>/dev/null)
+case ${__wheelhouse_width#* } in
+  [1-9]*) __wheelhouse_greet | fold -s -w "${__wheelhouse_width#* }" ;;
+  *) __wheelhouse_greet ;;
 esac
-echo "Packages come from the course's own index. \`course check\` says what is done, \`course help\` what else you can ask."
-echo "Whatever you do, the button Start over in the checklist or \`course reset\` outside restores it. Leave with \`exit\`."
+unset __wheelhouse_width
+unset -f __wheelhouse_greet
+"""
+
+# As short as the terminal's own name, `ex06`: beside a lesson the shell has room for 40 to 60 letters.
+_PLACE = r"""
+case $WHEELHOUSE_PLACE in
+  [0-9][0-9]-*) __wheelhouse_place=ex${WHEELHOUSE_PLACE%%-*} ;;
+  *) __wheelhouse_place=$WHEELHOUSE_PLACE ;;
+esac
 """
 
 # PS0 is expanded before a command runs: its arithmetic notes the time without starting a process. bash 3.2 (macOS) has no PS0.
@@ -40,16 +58,17 @@ __wheelhouse_tell() {
 """.replace("DESCRIPTOR", str(DESCRIPTOR))
 
 TERMINAL_RC = (
-    r"""# The sandboxed terminal, by the course: yours in ~/.bashrc wins.
-PS1='learner@${WHEELHOUSE_PLACE}:\w\$ '
+    "# The sandboxed terminal, by the course: yours in ~/.bashrc wins."
+    + _PLACE
+    + r"""PS1='${__wheelhouse_place}:\w\$ '
 PROMPT_DIRTRIM=3
 HISTSIZE=10000 HISTFILESIZE=10000 HISTCONTROL=ignorespace
 PROMPT_COMMAND='history -a'
 shopt -s histappend cmdhist checkwinsize
 if [ -n "$WHEELHOUSE_SCREEN_READER" ]; then
-  PS1='${WHEELHOUSE_PLACE} \w $ '
+  PS1='${__wheelhouse_place} \w $ '
 elif [ "$TERM" != dumb ]; then
-  PS1='\[\e[32m\]learner@${WHEELHOUSE_PLACE}\[\e[0m\]:\[\e[34m\]\w\[\e[0m\]\$ '
+  PS1='\[\e[32m\]${__wheelhouse_place}\[\e[0m\]:\[\e[34m\]\w\[\e[0m\]\$ '
   alias ls='ls --color=auto' 2>/dev/null
 fi
 case $WHEELHOUSE_TIER in
@@ -67,15 +86,16 @@ true
 
 # `nomatch` is off and comments are allowed, so that a line of a lesson, written for bash, does in zsh what it says.
 ZSH_RC = (
-    r"""# The sandboxed terminal in zsh, by the course: yours in ~/.zshrc wins.
-setopt prompt_subst interactive_comments hist_ignore_space append_history inc_append_history
+    "# The sandboxed terminal in zsh, by the course: yours in ~/.zshrc wins."
+    + _PLACE
+    + r"""setopt prompt_subst interactive_comments hist_ignore_space append_history inc_append_history
 unsetopt nomatch
 HISTFILE=~/.zsh_history HISTSIZE=10000 SAVEHIST=10000
-PS1='learner@${WHEELHOUSE_PLACE}:%(4~|.../%3~|%~)%(!.#.$) '
+PS1='${__wheelhouse_place}:%(4~|.../%3~|%~)%(!.#.$) '
 if [[ -n $WHEELHOUSE_SCREEN_READER ]]; then
-  PS1='${WHEELHOUSE_PLACE} %(4~|.../%3~|%~) $ '
+  PS1='${__wheelhouse_place} %(4~|.../%3~|%~) $ '
 elif [[ $TERM != dumb ]]; then
-  PS1='%F{green}learner@${WHEELHOUSE_PLACE}%f:%F{blue}%(4~|.../%3~|%~)%f%(!.#.$) '
+  PS1='%F{green}${__wheelhouse_place}%f:%F{blue}%(4~|.../%3~|%~)%f%(!.#.$) '
   ls --color=auto -d / >/dev/null 2>&1 && alias ls='ls --color=auto'
 fi
 bindkey -e
