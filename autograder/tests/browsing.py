@@ -24,7 +24,18 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 __all__ = [
-    *("MARKS", "PATIENCE", "READY", "chromium", "described", "jupyterlab", "open_lab", "open_notebook", "page_of"),
+    *(
+        "MARKS",
+        "PATIENCE",
+        "PROMPTS",
+        "READY",
+        "chromium",
+        "described",
+        "jupyterlab",
+        "open_lab",
+        "open_notebook",
+        "page_of",
+    ),
     *("photograph", "run_all", "until"),
 ]
 

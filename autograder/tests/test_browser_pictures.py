@@ -20,7 +20,7 @@ import pytest
 from autograder.exercise import find_exercise
 from autograder.jupyter.pictures import find_pictures
 from autograder.places import course_root
-from browsing import MARKS, chromium, jupyterlab, open_lab, open_notebook, page_of, photograph, run_all, until
+from browsing import MARKS, READY, chromium, jupyterlab, open_lab, open_notebook, page_of, photograph, run_all, until
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -290,7 +290,6 @@ def test_a_busy_kernel_is_not_taken_for_a_dead_one(page: Page) -> None:
 def test_the_start_page_leads_on(page: Page) -> None:
     """What works on this machine stands below the list of lessons, and a lesson's name there opens it in JupyterLab."""
     open_notebook(page, "notebooks/00-start.ipynb")
-    run_all(page)
     health = page.locator(f"{FRONT} .jp-RenderedHTML table", has_text="free for workspaces")
     health.wait_for(state="attached")
     _look(page, ".jp-RenderedHTML table", "start")
@@ -302,6 +301,7 @@ def test_the_start_page_leads_on(page: Page) -> None:
         "() => window.jupyterapp.shell.currentWidget.context?.path",
         lambda seen: str(seen).startswith("notebooks/01-"),
     )
+    until(page, READY, lambda seen: bool(seen == "ready"))  # else its session is ended below while it begins
 
 
 def test_the_checklist_passes_axe_and_lives_while_a_cell_runs(page: Page) -> None:

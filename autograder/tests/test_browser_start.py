@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -14,7 +15,7 @@ import pytest
 
 from autograder.exercise import find_exercise
 from autograder.places import course_root
-from browsing import MARKS, PATIENCE, chromium, jupyterlab, open_notebook, page_of, photograph, until
+from browsing import MARKS, PATIENCE, PROMPTS, READY, chromium, jupyterlab, open_notebook, page_of, photograph, until
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -42,13 +43,10 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def page(course: Path) -> Iterator[Page]:
-    """The course as `make lab` opens it, with the start page's first cell run."""
+    """The course as `make lab` opens it: nobody has pressed a key."""
     with jupyterlab(course, course.parent) as address, chromium() as browser, page_of(browser) as one:
         one.goto(f"{address}/lab/workspaces/course")
         one.wait_for_function("() => window.jupyterapp && window.jupyterapp.restored.then(() => true)")
-        open_notebook(one, START)
-        one.locator(FRONT + ".jp-CodeCell .cm-content").first.click()
-        one.keyboard.press("Shift+Enter")
         one.locator(".wh-start table").wait_for()
         yield one
 
@@ -64,6 +62,17 @@ def wait_for(condition: Callable[[], bool]) -> None:
 def _beside(notebook: list[float], shell: list[float]) -> bool:
     """Whether a page stands left of the shell, and is the wider one; while JupyterLab lays them out they may stand anywhere."""
     return notebook[0] < shell[0] and notebook[1] > 1.2 * shell[1]
+
+
+def test_it_shows_itself(page: Page) -> None:
+    """Progress and health are there without a key, also after the page was loaded again, when the kernel has run the cells before."""
+    for _ in range(2):
+        until(page, PROMPTS, lambda seen: all(one.isdigit() for one in seen))
+        page.locator(".wh-start table").wait_for()
+        page.locator(FRONT).get_by_text("free for workspaces").first.wait_for()
+        assert page.get_by_text("already loaded").count() == 0
+        page.reload()
+        until(page, READY, lambda seen: bool(seen == "ready"))
 
 
 def test_one_button_opens_lesson_exercise_and_shell(page: Page, course: Path) -> None:
@@ -132,3 +141,21 @@ def test_the_next_exercises_shell_takes_no_room_from_the_page(page: Page, course
     after = {exercise: before[exercise], "ex06": before["ex01"]}
     until(page, PLACES, lambda found: bool(found == after))
     photograph(page, "start-second-shell-light")
+
+
+def test_only_the_courses_own_cells_run_by_themselves(page: Page, course: Path) -> None:
+    """What somebody else wrote into the start page waits until its reader runs it."""
+    file = course / START
+    open_notebook(page, START)
+    page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
+    page.evaluate("() => window.jupyterapp.shell.currentWidget.dispose()")
+    notebook = json.loads(file.read_text("utf-8"))
+    ours, theirs = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    theirs["source"] += "\nopen('theirs', 'w')"
+    for cell in (ours, theirs):
+        cell.update(outputs=[], execution_count=None)
+    file.write_text(json.dumps(notebook), "utf-8")
+    open_notebook(page, START)
+    page.locator(".wh-start table").wait_for()
+    assert [bool(prompt) for prompt in page.evaluate(PROMPTS)] == [True, False]
+    assert not file.with_name("theirs").exists()

@@ -124,6 +124,15 @@ def notebook(begun: Begun, exercise: Exercise, open_notebook: Callable[..., Note
 
 
 @pytest.mark.slow
+def test_the_first_cell_may_be_run_again(notebook: Notebook) -> None:
+    """It shows the list once more, and nothing else: IPython would tell how to reload an extension."""
+    again = notebook.run("%load_ext autograder", 'begin("06")')
+
+    assert (again.status, again.said, again.complained) == ("ok", "", "")
+    assert "Virtual environments" in again.words
+
+
+@pytest.mark.slow
 def test_a_shell_cell_is_a_shell_that_stays(notebook: Notebook) -> None:
     """Directory, variables, functions and activation stay from cell to cell."""
     first = notebook.run(

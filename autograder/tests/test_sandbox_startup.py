@@ -20,7 +20,12 @@ def start(shell: str, home: Path, terminal: int = subprocess.DEVNULL, /, **varia
         pytest.skip(f"there is no {shell} here")
     (home / "rc").write_text(TERMINAL_RC if shell == "bash" else ZSH_RC)
     show = 'printf "\\n@%s" "${PS1@P}"' if shell == "bash" else 'print -nP "\\n@$PS1"'
-    told = {"HOME": str(home), "PATH": os.environ["PATH"], "WHEELHOUSE_PLACE": "06-environments", "WHEELHOUSE_TIER": "strong"}
+    told = {
+        "HOME": str(home),
+        "PATH": os.environ["PATH"],
+        "WHEELHOUSE_PLACE": "06-environments",
+        "WHEELHOUSE_TIER": "strong",
+    }
     command = [shell, *(["--noprofile", "--norc"] if shell == "bash" else ["-df"]), "-c", f". {home}/rc; {show}"]
     done = subprocess.run(
         command,

@@ -21,6 +21,8 @@ __all__ = ["SandboxTerminals", "command"]
 
 VARIABLE = "WHEELHOUSE_TERMINAL"
 CUSTOM = Path(__file__).parent / "config" / "custom"
+EXTENSIONS = Path(__file__).parent / "labextensions"
+"""JupyterLab's extensions of ours, each a folder."""
 ROOT_VARIABLE = "WHEELHOUSE_SERVER_ROOT"
 """What the start page's paths are relative to."""
 
@@ -64,6 +66,9 @@ def _load_jupyter_server_extension(serverapp: Any) -> None:
     settings = serverapp.web_app.settings
     # JupyterLab, which is loaded after us, takes the first `custom.css` that it finds: a learner's own comes before ours
     settings["static_custom_path"] = [*settings.get("static_custom_path", ()), str(CUSTOM)]
+    for app in {one for found in serverapp.extension_manager.extension_apps.values() for one in found}:
+        if hasattr(app, "extra_labextensions_path"):
+            app.extra_labextensions_path = [*app.extra_labextensions_path, str(EXTENSIONS)]
     if _set_right(serverapp):
         os.environ[VARIABLE] = "sandbox"
         serverapp.log.info("Wheelhouse: the terminals of this server are the sandboxed shell.")
