@@ -16,9 +16,11 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
+
+from autograder.jupyter import launch
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -114,8 +116,10 @@ OPEN = """async (path) => {
 
 
 @contextmanager
-def jupyterlab(course: Path, scratch: Path, *, ours: bool = True) -> Iterator[str]:
-    """Start the course's JupyterLab as `make lab` does (or one without our configuration), and give its address."""
+def jupyterlab(
+    course: Path, scratch: Path, started_as: Literal["make lab", "jupyter lab", "jupyter notebook"] = "make lab"
+) -> Iterator[str]:
+    """Start the course's JupyterLab (or one without our configuration, or Notebook 7 with it), and give its address."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = int(probe.getsockname()[1])
     home = scratch / "home"
@@ -135,10 +139,18 @@ def jupyterlab(course: Path, scratch: Path, *, ours: bool = True) -> Iterator[st
         *("--no-browser", f"--port={port}", "--IdentityProvider.token=", "--ServerApp.password="),
         "--LabApp.expose_app_in_browser=True",
     ]
-    other = ["jupyterlab", "--allow-root", f"--ServerApp.root_dir={course}", "--ServerApp.port_retries=0"]
+    other = ["--allow-root", f"--ServerApp.root_dir={course}", "--ServerApp.port_retries=0"]
+    program = {
+        "make lab": ["autograder.jupyter.launch"],
+        "jupyter lab": ["jupyterlab", *other],
+        "jupyter notebook": ["notebook", *other],
+    }
+    if started_as == "jupyter notebook":
+        environment = launch.environment(environment)
+        words[-1] = words[-1].replace("LabApp", "JupyterNotebookApp")
     log = scratch / "jupyter.log"
     process = subprocess.Popen(
-        [sys.executable, "-m", *(["autograder.jupyter.launch"] if ours else other), *words],
+        [sys.executable, "-m", *program[started_as], *words],
         cwd=course,
         env=environment,
         stdout=log.open("w"),

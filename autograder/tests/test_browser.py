@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -66,8 +66,8 @@ def serve(tmp_path: Path, course: Path) -> Serve:
     """Start a JupyterLab on that copy."""
 
     @contextmanager
-    def start(*, ours: bool = True) -> Iterator[str]:
-        with jupyterlab(course, tmp_path, ours=ours) as address:
+    def start(*started_as: Any) -> Iterator[str]:
+        with jupyterlab(course, tmp_path, *started_as) as address:
             yield address
 
     return start
@@ -231,13 +231,38 @@ def test_the_button_opens_the_shell(browser: Browser, serve: Serve, exercise: Ex
 
 def test_another_jupyter_is_told_apart(browser: Browser, serve: Serve, exercise: Exercise) -> None:
     """In a JupyterLab that isn't the course's own, the list says that terminals are ordinary shells, and offers none."""
-    with serve(ours=False) as address, page_of(browser) as page:
+    with serve("jupyter lab") as address, page_of(browser) as page:
         _open_exercise(page, address, exercise, where="/lab?reset")
         _run_first_cell(page)
 
         page.get_by_text("This Jupyter's terminals are ordinary shells, not the sandbox.").wait_for()
         assert page.get_by_role("button", name="Open the shell").count() == 0
         photograph(page, "other-light")
+
+
+def test_notebook_7_is_a_face_too(browser: Browser, serve: Serve, course: Path, exercise: Exercise) -> None:
+    """There each page and each shell is a tab of the browser: the start page shows itself and leads on, and terminals are the sandbox."""
+    with serve("jupyter notebook") as address, page_of(browser) as page:
+        page.goto(f"{address}/notebooks/notebooks/00-start.ipynb")
+        page.locator(".wh-start table").wait_for()
+        photograph(page, "notebook7-start-light")
+        with page.expect_popup() as opened:
+            page.get_by_role("link", name="Exercise 06").click()
+        notebook = opened.value
+        notebook.locator(".jp-CodeCell .cm-content").first.wait_for()
+        until(notebook, READY, lambda seen: bool(seen == "ready"))
+        _run_first_cell(notebook)
+        photograph(notebook, "notebook7-exercise-light")
+        with notebook.expect_popup() as opened:
+            notebook.get_by_role("button", name="Open the shell").click()
+            notebook.get_by_role("button", name="Run Once").click()  # this notebook was never trusted by `make lab`
+        shell = opened.value
+        shell.locator(".jp-Terminal .xterm-screen").wait_for()
+        assert shell.url == f"{address}/terminals/ex06"
+        _type(shell, f"{exercise.tasks[0].answer}\nhostname > ~/proof")
+        notebook.locator('.wh-task[data-task="1"][data-state="passed"]').wait_for()
+        _wait_for_file(course / "labs" / ".wheelhouse" / exercise.id / "home" / "proof")
+        photograph(shell, "notebook7-shell-light")
 
 
 def test_the_configuration_is_the_repositorys() -> None:
