@@ -54,14 +54,31 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which ways of a learner through the browser took longest, and write down what failed."""
+    _say_slowest(terminalreporter)
+    if file := os.environ.get("WHEELHOUSE_FAILED"):
+        _note_failed(terminalreporter, Path(file))
+
+
+def _say_slowest(terminalreporter: pytest.TerminalReporter, most: int = 5) -> None:
+    ways = [
+        (one.duration, one.nodeid.removeprefix("tests/").partition("@")[0])
+        for one in terminalreporter.stats.get("passed", ())
+        if one.when == "call" and one.nodeid.startswith("tests/test_browser")
+    ]
+    if ways:
+        terminalreporter.section("slowest ways through the browser")
+        for seconds, name in sorted(ways, reverse=True)[:most]:
+            terminalreporter.write_line(f"{seconds:6.1f} s  {name}")
+
+
+def _note_failed(terminalreporter: pytest.TerminalReporter, file: Path) -> None:
     """Write the names of what failed into the file that .ci/test asks for; none if any of it is a lesson or guards a promise of safety."""
-    if not (file := os.environ.get("WHEELHOUSE_FAILED")):
-        return
     failed = [*terminalreporter.stats.get("failed", ()), *terminalreporter.stats.get("error", ())]
     if all(one.nodeid.startswith("tests/") and "promise" not in getattr(one, "keywords", ()) for one in failed):
         # pytest-xdist writes a test's group behind its name
         names = {re.sub(r"@[^@\]]*$", "", one.nodeid) for one in failed}
-        Path(file).write_text("".join(f"{name}\n" for name in sorted(names)), "utf-8")
+        file.write_text("".join(f"{name}\n" for name in sorted(names)), "utf-8")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -37,8 +37,9 @@
       autoStart: true,
       requires: [INotebookTracker],
       activate: (app, notebooks) => {
-        notebooks.widgetAdded.connect((_, panel) => void run(panel));
-        notebooks.forEach((panel) => void run(panel));
+        const attempt = (panel) => run(panel).catch(() => {}); // where no kernel starts JupyterLab says so, and the page says what to press
+        notebooks.widgetAdded.connect((_, panel) => attempt(panel));
+        notebooks.forEach(attempt);
       },
     };
   }
