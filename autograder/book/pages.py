@@ -140,7 +140,8 @@ class Book:
         notebook = nbformat.read(self.course / "notebooks" / "00-start.ipynb", as_version=4)  # type: ignore[no-untyped-call]
         texts = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
         first, *others = texts
-        story = "\n\n".join(part for part in first.split("\n\n")[1:] if not part.startswith("Run the cell"))
+        # neither the title nor the last paragraph, which speaks of the cell below it
+        story = "\n\n".join(first.split("\n\n")[1:-1])
         how = "\n\n".join(text for text in others if text.startswith("## How it works"))
         self.descriptions["index"] = description(story)
         exercises = {page.number: page for page in self.exercises}
