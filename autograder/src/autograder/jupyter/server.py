@@ -5,6 +5,8 @@ A terminal's name says whose shell it is: `ex06` is `course shell 06`; any other
 What is known only by its effect is checked: the same setting in a file of `jupyter_server_config.d` is ignored without a word, and the
 terminal is then an ordinary shell. So the extension looks at the server's own terminal manager when it is loaded, sets it right, and only
 then tells the kernels, by `WHEELHOUSE_TERMINAL=sandbox` in their environment, that the terminals are what the lessons say they are.
+
+It also shows JupyterLab the course's style sheet and the extension in `labextensions/`, which runs the start page's cells.
 """
 
 from __future__ import annotations
