@@ -48,7 +48,7 @@ def test_the_prompt_says_where_one_is(shell: str, tmp_path: Path) -> None:
     _, dull = start(shell, tmp_path, TERM="dumb")
 
     assert "\x1b[32mex06" in colourful
-    assert dull == "ex06:~# " if os.getuid() == 0 else "ex06:~$ "
+    assert dull == ("ex06:~# " if os.getuid() == 0 else "ex06:~$ ")
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh"])

@@ -117,7 +117,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, sandbox: Sandbox) -> Place:
 def terminal(sandbox: Sandbox, place: Place) -> Iterator[Terminal]:
     """A terminal that shows its first prompt."""
     made = Terminal(sandbox.tier, place.project.parent)
-    made.expect(r"ex06")
+    made.expect("ex06")
     yield made
     made.close()
 
@@ -291,7 +291,7 @@ needs_zsh = pytest.mark.skipif(shutil.which("zsh", path="/usr/bin:/bin") is None
 def zsh(sandbox: Sandbox, place: Place) -> Iterator[Terminal]:
     """A terminal with zsh in it, that shows its first prompt."""
     made = Terminal(sandbox.tier, place.project.parent, "zsh")
-    made.expect(r"ex06")
+    made.expect("ex06")
     yield made
     made.close()
 

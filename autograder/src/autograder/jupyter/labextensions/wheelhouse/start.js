@@ -36,7 +36,7 @@
       description: "Runs the start page's own cells when that page opens.",
       autoStart: true,
       requires: [INotebookTracker],
-      activate: (app, notebooks) => {
+      activate: (_, notebooks) => {
         const attempt = (panel) => run(panel).catch(() => {}); // where no kernel starts JupyterLab says so, and the page says what to press
         notebooks.widgetAdded.connect((_, panel) => attempt(panel));
         notebooks.forEach(attempt);
